@@ -1,0 +1,159 @@
+//! What the engine asks of a number.
+//!
+//! One rule, written once over [`Float`], runs on `f32`, `f64`, [`Dual`](super::Dual) and [`DoubleDouble`](super::DoubleDouble).
+
+use std::fmt::Debug;
+use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
+
+/// The four operations.
+pub trait Field:
+    Copy
+    + Debug
+    + Send
+    + Sync
+    + 'static
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + AddAssign
+{
+}
+
+impl<T> Field for T where
+    T: Copy
+        + Debug
+        + Send
+        + Sync
+        + 'static
+        + Add<Output = T>
+        + Sub<Output = T>
+        + Mul<Output = T>
+        + Div<Output = T>
+        + Neg<Output = T>
+        + AddAssign
+{
+}
+
+/// A real number of some precision, with the functions that ops are made of.
+///
+/// Comparisons look at the primal value alone: a dual number takes the branch that its value takes, which is what makes
+/// forward-mode derivatives follow the same conventions at a kink as the reverse ones. IEEE semantics hold for non-finite
+/// values in all four types: `exp(-inf) = 0`, `ln(0) = -inf`, `ln(-1) = NaN`, `0/0 = NaN`.
+pub trait Float: Field + PartialOrd {
+    /// Zero.
+    const ZERO: Self;
+    /// One.
+    const ONE: Self;
+
+    /// The nearest number to a double; exact but for `f32`.
+    fn from_f64(x: f64) -> Self;
+    /// The sum `hi + lo` of two doubles, for constants that need more than 53 bits; narrower types round it.
+    fn from_parts(hi: f64, lo: f64) -> Self;
+    /// The value as a double, without tangent and rounded.
+    fn to_f64(self) -> f64;
+
+    /// `e^x`.
+    fn exp(self) -> Self;
+    /// `e^x − 1`, accurate near 0.
+    fn exp_m1(self) -> Self;
+    /// Natural logarithm.
+    fn ln(self) -> Self;
+    /// `ln(1 + x)`, accurate near 0.
+    fn ln_1p(self) -> Self;
+    /// Square root.
+    fn sqrt(self) -> Self;
+    /// Sine.
+    fn sin(self) -> Self;
+    /// Cosine.
+    fn cos(self) -> Self;
+    /// Hyperbolic sine.
+    fn sinh(self) -> Self;
+    /// Hyperbolic cosine.
+    fn cosh(self) -> Self;
+    /// Hyperbolic tangent.
+    fn tanh(self) -> Self;
+    /// The error function.
+    fn erf(self) -> Self;
+    /// `1 − erf x`, accurate for large x.
+    fn erfc(self) -> Self;
+    /// `self^exponent` with IEEE's (C's `pow`) special cases: `x^0 = 1`, a negative base with an integer exponent keeps its sign.
+    fn pow(self, exponent: Self) -> Self;
+
+    /// Absolute value.
+    fn abs(self) -> Self {
+        if self < Self::ZERO || (self == Self::ZERO && self.to_f64().is_sign_negative()) { -self } else { self }
+    }
+    /// Neither infinite nor NaN (in the primal).
+    fn is_finite(self) -> bool {
+        self.to_f64().is_finite()
+    }
+    /// NaN (in the primal).
+    fn is_nan(self) -> bool {
+        self.to_f64().is_nan()
+    }
+}
+
+macro_rules! impl_float {
+    ($t:ident, $erf:path, $erfc:path) => {
+        impl Float for $t {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            fn from_f64(x: f64) -> Self {
+                x as $t
+            }
+            fn from_parts(hi: f64, lo: f64) -> Self {
+                (hi + lo) as $t
+            }
+            fn to_f64(self) -> f64 {
+                f64::from(self)
+            }
+            fn exp(self) -> Self {
+                $t::exp(self)
+            }
+            fn exp_m1(self) -> Self {
+                $t::exp_m1(self)
+            }
+            fn ln(self) -> Self {
+                $t::ln(self)
+            }
+            fn ln_1p(self) -> Self {
+                $t::ln_1p(self)
+            }
+            fn sqrt(self) -> Self {
+                $t::sqrt(self)
+            }
+            fn sin(self) -> Self {
+                $t::sin(self)
+            }
+            fn cos(self) -> Self {
+                $t::cos(self)
+            }
+            fn sinh(self) -> Self {
+                $t::sinh(self)
+            }
+            fn cosh(self) -> Self {
+                $t::cosh(self)
+            }
+            fn tanh(self) -> Self {
+                $t::tanh(self)
+            }
+            fn erf(self) -> Self {
+                $erf(self)
+            }
+            fn erfc(self) -> Self {
+                $erfc(self)
+            }
+            fn pow(self, exponent: Self) -> Self {
+                $t::powf(self, exponent)
+            }
+            fn abs(self) -> Self {
+                $t::abs(self)
+            }
+        }
+    };
+}
+
+impl_float!(f32, libm::erff, libm::erfcf);
+impl_float!(f64, libm::erf, libm::erfc);
