@@ -2,8 +2,238 @@
 
 pub mod double_double;
 pub mod dual;
+mod gemm;
 pub mod scalar;
+mod shape;
+
+use std::sync::Arc;
 
 pub use double_double::DoubleDouble;
 pub use dual::Dual;
+pub use gemm::{Gemm, Matrix};
+use ndarray::{ArrayViewD, IxDyn};
 pub use scalar::{Field, Float};
+pub use shape::{Dims, MAX_RANK, Shape, ShapeError, resolve};
+
+/// A row-major, contiguous array. Cloning shares the numbers.
+#[derive(Debug, Clone)]
+pub struct Tensor<S> {
+    shape: Shape,
+    data: Arc<Vec<S>>,
+}
+
+impl<S: Float> Tensor<S> {
+    /// The elements in row-major order.
+    pub fn new(shape: Shape, data: Vec<S>) -> Self {
+        assert_eq!(shape.size(), data.len(), "elements of a tensor of shape {shape}");
+        Self { shape, data: Arc::new(data) }
+    }
+
+    /// A single number.
+    pub fn scalar(value: S) -> Self {
+        Self::new(Shape::SCALAR, vec![value])
+    }
+
+    /// The same number everywhere.
+    pub fn full(shape: Shape, value: S) -> Self {
+        Self::new(shape, vec![value; shape.size()])
+    }
+
+    /// Zeros.
+    pub fn zeros(shape: Shape) -> Self {
+        Self::full(shape, S::ZERO)
+    }
+
+    /// The shape.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The elements in row-major order.
+    pub fn data(&self) -> &[S] {
+        &self.data
+    }
+
+    /// The elements, moved out where nobody shares them.
+    pub fn into_data(self) -> Vec<S> {
+        Arc::try_unwrap(self.data).unwrap_or_else(|shared| shared.as_ref().clone())
+    }
+
+    /// The elements for writing, copied first where somebody shares them.
+    pub fn data_mut(&mut self) -> &mut [S] {
+        Arc::make_mut(&mut self.data).as_mut_slice()
+    }
+
+    /// The same elements under another shape of the same size.
+    #[must_use]
+    pub fn reshape(&self, shape: Shape) -> Self {
+        assert_eq!(shape.size(), self.data.len(), "reshape {} to {shape}", self.shape);
+        Self { shape, data: Arc::clone(&self.data) }
+    }
+
+    /// A strided view, for permutations, slices and sums over axes.
+    pub fn view(&self) -> ArrayViewD<'_, S> {
+        ArrayViewD::from_shape(IxDyn(self.shape.dims()), &self.data).expect("a tensor's size is its shape's")
+    }
+
+    /// A tensor with the elements of a view in the view's logical order.
+    pub fn from_view(shape: Shape, view: &ArrayViewD<'_, S>) -> Self {
+        let data = match view.as_slice() {
+            Some(slice) => slice.to_vec(),
+            None => view.iter().copied().collect(),
+        };
+        Self::new(shape, data)
+    }
+
+    /// `f` of every element.
+    #[must_use]
+    pub fn map(&self, f: impl Fn(S) -> S) -> Self {
+        Self::new(self.shape, self.data.iter().map(|&x| f(x)).collect())
+    }
+
+    /// `f` of every pair of elements, broadcast to `shape`, which must be the two shapes' [`Shape::broadcast`].
+    #[must_use]
+    pub fn zip(&self, other: &Self, shape: Shape, f: impl Fn(S, S) -> S) -> Self {
+        let (a, b) = (self.data(), other.data());
+        let data = if self.shape.dims() == other.shape.dims() && self.shape.dims() == shape.dims() {
+            a.iter().zip(b).map(|(&x, &y)| f(x, y)).collect()
+        } else if b.len() == 1 && a.len() == shape.size() {
+            a.iter().map(|&x| f(x, b[0])).collect()
+        } else if a.len() == 1 && b.len() == shape.size() {
+            b.iter().map(|&y| f(a[0], y)).collect()
+        } else {
+            let mut data = Vec::with_capacity(shape.size());
+            let (a_strides, b_strides) = (self.shape.broadcast_strides(shape), other.shape.broadcast_strides(shape));
+            for_each_row(shape, &[a_strides, b_strides], |[a_at, b_at], [a_step, b_step], count| {
+                data.extend((0..count).map(|i| f(a[a_at + i * a_step], b[b_at + i * b_step])));
+            });
+            data
+        };
+        Self::new(shape, data)
+    }
+
+    /// The elements repeated to `shape`, which must be this shape broadcast with another.
+    #[must_use]
+    pub fn broadcast_to(&self, shape: Shape) -> Self {
+        if self.shape.size() == shape.size() {
+            return self.reshape(shape);
+        }
+        let mut data = Vec::with_capacity(shape.size());
+        for_each_row(shape, &[self.shape.broadcast_strides(shape)], |[at], [step], count| {
+            data.extend((0..count).map(|i| self.data[at + i * step]));
+        });
+        Self::new(shape, data)
+    }
+
+    /// The adjoint of [`Tensor::broadcast_to`]: sums over every axis along which `shape` was repeated.
+    #[must_use]
+    pub fn sum_to(&self, shape: Shape) -> Self {
+        if self.shape.size() == shape.size() {
+            return self.reshape(shape);
+        }
+        let mut data = vec![S::ZERO; shape.size()];
+        let mut from = self.data.iter();
+        for_each_row(self.shape, &[shape.broadcast_strides(self.shape)], |[at], [step], count| {
+            for (i, &x) in from.by_ref().take(count).enumerate() {
+                data[at + i * step] += x;
+            }
+        });
+        Self::new(shape, data)
+    }
+
+    /// Add `other`, of the same size, in place where nobody shares the elements.
+    pub fn add_in_place(&mut self, other: &Self) {
+        debug_assert_eq!(self.shape.size(), other.shape.size());
+        for (sum, &x) in self.data_mut().iter_mut().zip(other.data()) {
+            *sum += x;
+        }
+    }
+}
+
+/// For each element of `target` in order: where each operand's element is that is repeated there. Each operand must
+/// broadcast to `target`.
+pub fn broadcast_offsets<const K: usize>(target: Shape, operands: [Shape; K]) -> Vec<[usize; K]> {
+    let mut offsets = Vec::with_capacity(target.size());
+    let strides = operands.map(|operand| operand.broadcast_strides(target));
+    for_each_row(target, &strides, |at, steps, count| {
+        offsets.extend((0..count).map(|i| std::array::from_fn(|k| at[k] + i * steps[k])));
+    });
+    offsets
+}
+
+/// Visit the rows (runs along the last axis) of `shape` in order, with each operand's offset and its step along the row.
+fn for_each_row<const K: usize>(
+    shape: Shape,
+    strides: &[[usize; MAX_RANK]; K],
+    mut visit: impl FnMut([usize; K], [usize; K], usize),
+) {
+    let dims = shape.dims();
+    if shape.size() == 0 {
+        return;
+    }
+    let Some((&count, outer)) = dims.split_last() else {
+        return visit([0; K], [0; K], 1);
+    };
+    let steps = strides.map(|strides| strides[outer.len()]);
+    let mut index = [0; MAX_RANK];
+    let mut at = [0; K];
+    loop {
+        visit(at, steps, count);
+        let mut axis = outer.len();
+        loop {
+            if axis == 0 {
+                return;
+            }
+            axis -= 1;
+            index[axis] += 1;
+            for (at, strides) in at.iter_mut().zip(strides) {
+                *at += strides[axis];
+            }
+            if index[axis] < outer[axis] {
+                break;
+            }
+            for (at, strides) in at.iter_mut().zip(strides) {
+                *at -= strides[axis] * outer[axis];
+            }
+            index[axis] = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tensor(dims: &[usize], data: &[f64]) -> Tensor<f64> {
+        Tensor::new(Shape::new(dims).expect("a small shape"), data.to_vec())
+    }
+
+    #[test]
+    fn zip_broadcasts_and_sum_to_undoes_it() {
+        let column = tensor(&[2, 1], &[1.0, 2.0]);
+        let row = tensor(&[3], &[10.0, 20.0, 30.0]);
+        let shape = column.shape().broadcast(row.shape()).expect("they broadcast");
+        let sum = column.zip(&row, shape, |x, y| x + y);
+        assert_eq!(sum.data(), [11.0, 21.0, 31.0, 12.0, 22.0, 32.0]);
+        assert_eq!(sum.sum_to(column.shape()).data(), [63.0, 66.0]);
+        assert_eq!(sum.sum_to(row.shape()).data(), [23.0, 43.0, 63.0]);
+        assert_eq!(sum.sum_to(Shape::SCALAR).data(), [129.0]);
+    }
+
+    #[test]
+    fn samples_pair_with_their_own_rows() {
+        let scale = Tensor::new(Shape::batched(2, &[]).expect("small"), vec![1.0, 10.0]);
+        let rows = Tensor::new(Shape::batched(2, &[2]).expect("small"), vec![1.0, 2.0, 3.0, 4.0]);
+        let product = scale.zip(&rows, rows.shape(), |x, y| x * y);
+        assert_eq!(product.data(), [1.0, 2.0, 30.0, 40.0]);
+        assert_eq!(product.sum_to(scale.shape()).data(), [3.0, 70.0]);
+    }
+
+    #[test]
+    fn empty_tensors_stay_empty() {
+        let empty = tensor(&[0, 3], &[]);
+        let row = tensor(&[3], &[1.0, 2.0, 3.0]);
+        assert_eq!(empty.zip(&row, empty.shape(), |x, y| x + y).data(), [0.0; 0]);
+        assert_eq!(empty.sum_to(row.shape()).data(), [0.0; 3]);
+    }
+}

@@ -1,0 +1,193 @@
+//! The primitives. Each file holds one op whole: its formula, shape rule, forward, vjp, cost and entry in the catalogue, with
+//! its laws. To add one: write the file, add its line to [`CATALOG`].
+//!
+//! A rule is written once over [`Scalar`] and runs on `f32`, `f64`, [`Dual`] (which makes it a jvp) and [`DoubleDouble`].
+//! No method has a default body: a forgotten rule does not compile.
+
+pub mod attributes;
+#[cfg(test)]
+pub(crate) mod laws;
+
+mod add;
+mod linear;
+mod matmul;
+mod neuron;
+mod tanh;
+mod unary;
+
+use std::fmt::Debug;
+
+pub use attributes::{Attribute, Values};
+pub use linear::Linear;
+pub use matmul::MatMul;
+pub use neuron::{Neuron, WeightAt};
+pub use unary::Unary;
+
+use crate::tensor::{DoubleDouble, Dual, Gemm, Shape, ShapeError, Tensor};
+
+/// The ops that a client may name, in the order in which the catalogue lists them.
+pub const CATALOG: &[&Entry] = &[&add::ENTRY, &matmul::ENTRY, &tanh::ENTRY];
+
+/// What the catalogue says of an op, and how its wire form becomes one.
+#[derive(Debug)]
+pub struct Entry {
+    /// PyTorch's name in snake case.
+    pub name: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// The value, as a formula in plain text.
+    pub formula: &'static str,
+    /// The derivative, as a formula in plain text, with the convention at each kink.
+    pub derivative: &'static str,
+    /// How many inputs it takes.
+    pub arity: Arity,
+    /// Its attributes: PyTorch's names and defaults.
+    pub attributes: &'static [Attribute],
+    /// Whether it acts on each element alone, so that it may be a neuron's activation.
+    pub elementwise: bool,
+    /// The op with these attribute values.
+    pub build: fn(&Values) -> Result<Box<dyn AnyOp>, attributes::Invalid>,
+}
+
+/// How many inputs an op takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arity {
+    /// This many.
+    Exactly(usize),
+    /// Either number.
+    Between(usize, usize),
+    /// This many or more.
+    AtLeast(usize),
+}
+
+/// What holds of an op whatever its numbers.
+pub trait Describe: Debug + Send + Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+    /// The output's shape, or why these inputs do not fit.
+    ///
+    /// # Errors
+    /// In words for the client: what was found and what was expected.
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, ShapeError>;
+    /// Floating-point operations of one forward and of one vjp for all inputs; an estimate within a small factor.
+    fn flops(&self, inputs: &[Shape], output: Shape) -> Flops;
+    /// Which values the vjp reads, so that the others need not be kept.
+    fn reads(&self) -> Reads;
+    /// Whether a sample's output depends on other samples (batch statistics): such a network cannot be cut into shards.
+    fn couples_samples(&self) -> bool;
+}
+
+/// The price of an op in floating-point operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flops {
+    /// Of the forward rule.
+    pub forward: u64,
+    /// Of the vjp.
+    pub backward: u64,
+}
+
+impl Flops {
+    /// So many per element of the output, each way.
+    pub fn per_element(output: Shape, forward: u64, backward: u64) -> Self {
+        let size = output.size() as u64;
+        Self { forward: size.saturating_mul(forward), backward: size.saturating_mul(backward) }
+    }
+}
+
+/// Which values a vjp reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reads {
+    /// Its inputs.
+    pub inputs: bool,
+    /// Its output.
+    pub output: bool,
+}
+
+impl Reads {
+    /// None: the derivative is constant.
+    pub const NOTHING: Self = Self { inputs: false, output: false };
+    /// The inputs.
+    pub const INPUTS: Self = Self { inputs: true, output: false };
+    /// The output.
+    pub const OUTPUT: Self = Self { inputs: false, output: true };
+    /// Both.
+    pub const BOTH: Self = Self { inputs: true, output: true };
+}
+
+/// Where a vjp is taken. A value that [`Describe::reads`] does not name may be an empty placeholder of the right shape's rank.
+#[derive(Debug, Clone, Copy)]
+pub struct Point<'a, S> {
+    /// The shapes of the inputs.
+    pub shapes: &'a [Shape],
+    /// The inputs.
+    pub x: &'a [&'a Tensor<S>],
+    /// The output.
+    pub y: &'a Tensor<S>,
+}
+
+/// The rules of an op over one number type.
+pub trait Op<S: Scalar>: Describe {
+    /// The output. Shapes were checked by [`Describe::shape`].
+    fn forward(&self, x: &[&Tensor<S>]) -> Tensor<S>;
+    /// The vector-Jacobian product: for each wanted input give `x̄ᵢ = ȳ·∂y/∂xᵢ`.
+    fn vjp(&self, at: Point<'_, S>, y_bar: &Tensor<S>, x_bar: &mut Cotangents<'_, S>);
+}
+
+/// An op over all four number types. Never implemented by hand.
+pub trait AnyOp: Op<f32> + Op<f64> + Op<Dual> + Op<DoubleDouble> {}
+
+impl<T: Op<f32> + Op<f64> + Op<Dual> + Op<DoubleDouble>> AnyOp for T {}
+
+/// A number type that the engine runs on.
+pub trait Scalar: Gemm {
+    /// The op's rules over this type.
+    fn op(any: &dyn AnyOp) -> &dyn Op<Self>;
+}
+
+macro_rules! impl_scalar {
+    ($($t:ty),*) => {
+        $(impl Scalar for $t {
+            fn op(any: &dyn AnyOp) -> &dyn Op<Self> {
+                any
+            }
+        })*
+    };
+}
+
+impl_scalar!(f32, f64, Dual, DoubleDouble);
+
+/// Where a vjp puts what it finds: one slot per input, only the wanted ones open.
+///
+/// [`Cotangents::give`] is the one place that adds, and the one place that undoes broadcasting.
+#[derive(Debug)]
+pub struct Cotangents<'a, S> {
+    slots: &'a mut [Option<Tensor<S>>],
+    inputs: &'a [usize],
+    shapes: &'a [Shape],
+    wanted: &'a [bool],
+}
+
+impl<'a, S: Scalar> Cotangents<'a, S> {
+    /// Input `i` of the op is node `inputs[i]`, of shape `shapes[i]`; its cotangent is summed in `slots[inputs[i]]` if
+    /// `wanted[inputs[i]]`.
+    pub fn new(slots: &'a mut [Option<Tensor<S>>], inputs: &'a [usize], shapes: &'a [Shape], wanted: &'a [bool]) -> Self {
+        Self { slots, inputs, shapes, wanted }
+    }
+
+    /// Whether anybody asks for the cotangent of input `i`.
+    pub fn wants(&self, i: usize) -> bool {
+        self.wanted[self.inputs[i]]
+    }
+
+    /// Add `x_bar` to the cotangent of input `i`: of the input's shape, or of a shape that the input was broadcast to.
+    pub fn give(&mut self, i: usize, x_bar: Tensor<S>) {
+        if !self.wants(i) {
+            return;
+        }
+        let x_bar = if x_bar.shape() == self.shapes[i] { x_bar } else { x_bar.sum_to(self.shapes[i]) };
+        match &mut self.slots[self.inputs[i]] {
+            Some(sum) => sum.add_in_place(&x_bar),
+            empty => *empty = Some(x_bar),
+        }
+    }
+}

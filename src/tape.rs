@@ -1,0 +1,127 @@
+//! The two sweeps. They know no op: forward asks each for its value, backward asks each for its vjp.
+
+use crate::graph::{Graph, NodeId, Plan};
+use crate::ops::{AnyOp, Cotangents, Point, Scalar};
+use crate::tensor::{Shape, Tensor};
+
+/// How a node's cotangent becomes its inputs' cotangents. Backprop asks the op; a grader may answer wrongly on purpose, at one
+/// node, to see what a mistake would give.
+pub trait Rules<S: Scalar> {
+    /// Give each wanted input of `node` its cotangent.
+    fn vjp(&self, node: NodeId, op: &dyn AnyOp, at: Point<'_, S>, y_bar: &Tensor<S>, x_bar: &mut Cotangents<'_, S>);
+}
+
+/// Backprop: every op by its own rule.
+#[derive(Debug, Clone, Copy)]
+pub struct Backprop;
+
+impl<S: Scalar> Rules<S> for Backprop {
+    fn vjp(&self, _: NodeId, op: &dyn AnyOp, at: Point<'_, S>, y_bar: &Tensor<S>, x_bar: &mut Cotangents<'_, S>) {
+        S::op(op).vjp(at, y_bar, x_bar);
+    }
+}
+
+/// The values of a forward sweep.
+#[derive(Debug)]
+pub struct Tape<'g, S> {
+    graph: &'g Graph,
+    plan: &'g Plan,
+    values: Vec<Option<Tensor<S>>>,
+}
+
+/// The cotangents of a backward sweep that the plan asked to keep.
+#[derive(Debug)]
+pub struct Sweep<S> {
+    cotangents: Vec<Option<Tensor<S>>>,
+}
+
+impl<'g, S: Scalar> Tape<'g, S> {
+    /// Compute what the plan needs. `leaf` gives the value of each leaf; `go_on` is asked between nodes.
+    ///
+    /// # Errors
+    /// Whatever `go_on` says.
+    pub fn forward<E>(
+        graph: &'g Graph,
+        plan: &'g Plan,
+        mut leaf: impl FnMut(NodeId) -> Tensor<S>,
+        mut go_on: impl FnMut() -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let nodes = graph.nodes();
+        let mut values: Vec<Option<Tensor<S>>> = vec![None; nodes.len()];
+        let mut x = Vec::new();
+        for (i, node) in nodes.iter().enumerate().filter(|&(i, _)| plan.needed[i]) {
+            let value = if let Some(op) = &node.op {
+                go_on()?;
+                x.clear();
+                x.extend(node.inputs.iter().map(|&input| values[input].clone().expect("inputs come first and live on")));
+                S::op(op.as_ref()).forward(&x.iter().collect::<Vec<_>>())
+            } else {
+                leaf(graph.id(i))
+            };
+            debug_assert_eq!(value.shape(), node.shape, "{:?} of a node", node.op);
+            values[i] = Some(value);
+            for &input in &node.inputs {
+                if plan.released[input] == Some(i as u32) {
+                    values[input] = None;
+                }
+            }
+        }
+        Ok(Self { graph, plan, values })
+    }
+
+    /// A value that the plan was asked to keep.
+    pub fn value(&self, id: NodeId) -> &Tensor<S> {
+        self.values[id.index()].as_ref().expect("the plan keeps what was asked for")
+    }
+
+    /// Sweep back from `seeds`, the derivatives of the objective by some nodes that the plan counts as its own.
+    ///
+    /// # Errors
+    /// Whatever `go_on` says.
+    pub fn backward<E>(
+        &self,
+        seeds: impl IntoIterator<Item = (NodeId, Tensor<S>)>,
+        rules: &impl Rules<S>,
+        mut go_on: impl FnMut() -> Result<(), E>,
+    ) -> Result<Sweep<S>, E> {
+        let nodes = self.graph.nodes();
+        let mut slots: Vec<Option<Tensor<S>>> = vec![None; nodes.len()];
+        for (id, seed) in seeds {
+            let i = id.index();
+            Cotangents::new(&mut slots, &[i], &[nodes[i].shape], &self.plan.active).give(0, seed);
+        }
+        let missing = Tensor::new(Shape::new(&[0]).expect("a small shape"), Vec::new());
+        let mut shapes = Vec::new();
+        for (i, node) in nodes.iter().enumerate().rev() {
+            let Some(op) = &node.op else { continue };
+            let Some(y_bar) = slots[i].take() else { continue };
+            go_on()?;
+            if node.inputs.iter().any(|&input| self.plan.active[input]) {
+                shapes.clear();
+                shapes.extend(node.inputs.iter().map(|&input| nodes[input].shape));
+                let value = |i: usize| self.values[i].as_ref().unwrap_or(&missing);
+                let x: Vec<_> = node.inputs.iter().map(|&input| value(input)).collect();
+                let at = Point { shapes: &shapes, x: &x, y: value(i) };
+                let mut x_bar = Cotangents::new(&mut slots, &node.inputs, &shapes, &self.plan.active);
+                rules.vjp(self.graph.id(i), op.as_ref(), at, &y_bar, &mut x_bar);
+            }
+            if self.plan.kept_bar[i] {
+                slots[i] = Some(y_bar);
+            }
+        }
+        Ok(Sweep { cotangents: slots })
+    }
+}
+
+impl<S: Scalar> Sweep<S> {
+    /// The cotangent of a node that the plan was asked for; nothing where no path leads from it to the objective, whose
+    /// derivative is then 0.
+    pub fn cotangent(&self, id: NodeId) -> Option<&Tensor<S>> {
+        self.cotangents[id.index()].as_ref()
+    }
+
+    /// As [`Sweep::cotangent`], moved out.
+    pub fn take(&mut self, id: NodeId) -> Option<Tensor<S>> {
+        self.cotangents[id.index()].take()
+    }
+}

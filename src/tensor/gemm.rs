@@ -1,0 +1,163 @@
+//! Matrix products, the one kernel that everything heavy ends in.
+
+use super::{DoubleDouble, Dual, Float};
+
+/// A matrix inside a slice: rows, columns, and the step to the next of each. Transposing swaps them and copies nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Matrix<'a, S> {
+    /// The elements.
+    pub data: &'a [S],
+    /// Rows.
+    pub rows: usize,
+    /// Columns.
+    pub columns: usize,
+    /// From one row to the next, in elements.
+    pub row_stride: usize,
+    /// From one column to the next, in elements.
+    pub column_stride: usize,
+}
+
+impl<'a, S> Matrix<'a, S> {
+    /// A row-major matrix that fills its slice.
+    pub fn new(data: &'a [S], rows: usize, columns: usize) -> Self {
+        debug_assert_eq!(data.len(), rows * columns);
+        Self { data, rows, columns, row_stride: columns, column_stride: 1 }
+    }
+
+    /// Its transpose, in the same memory.
+    pub fn t(self) -> Self {
+        Self {
+            data: self.data,
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+        }
+    }
+
+    /// One past the largest index that is read.
+    fn extent(&self) -> usize {
+        if self.rows == 0 || self.columns == 0 {
+            0
+        } else {
+            (self.rows - 1) * self.row_stride + (self.columns - 1) * self.column_stride + 1
+        }
+    }
+}
+
+/// A number type that has a matrix product.
+pub trait Gemm: Float {
+    /// `c = a·b`, or `c += a·b` where `accumulate`; `c` is row-major and filled. The order of summation depends on the sizes
+    /// alone, so that equal inputs give equal bits.
+    fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: &mut [Self], accumulate: bool);
+}
+
+/// Below this many multiplications a plain loop beats the set-up of a blocked kernel.
+const SMALL: usize = 512;
+
+fn check<S>(a: &Matrix<'_, S>, b: &Matrix<'_, S>, c: &[S]) {
+    assert_eq!(a.columns, b.rows, "inner sizes of a matrix product");
+    assert_eq!(c.len(), a.rows * b.columns, "size of a matrix product");
+    assert!(a.extent() <= a.data.len() && b.extent() <= b.data.len(), "a matrix reaches past its slice");
+}
+
+/// The definition, summed over the inner index in order.
+fn naive<S: Float>(a: Matrix<'_, S>, b: Matrix<'_, S>, c: &mut [S], accumulate: bool) {
+    if !accumulate {
+        c.fill(S::ZERO);
+    }
+    if b.columns == 0 {
+        return;
+    }
+    for (row, out) in c.chunks_exact_mut(b.columns).enumerate() {
+        for inner in 0..a.columns {
+            let factor = a.data[row * a.row_stride + inner * a.column_stride];
+            let start = inner * b.row_stride;
+            for (column, out) in out.iter_mut().enumerate() {
+                *out += factor * b.data[start + column * b.column_stride];
+            }
+        }
+    }
+}
+
+macro_rules! impl_gemm {
+    ($t:ty) => {
+        impl Gemm for $t {
+            #[expect(unsafe_code, reason = "the kernel takes raw pointers; extents are checked above the call")]
+            fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: &mut [Self], accumulate: bool) {
+                check(&a, &b, c);
+                let (m, k, n) = (a.rows, a.columns, b.columns);
+                if m * k * n <= SMALL {
+                    return naive(a, b, c, accumulate);
+                }
+                // SAFETY: `check` proved that every index the kernel reads, (i, j) ↦ i·row_stride + j·column_stride for
+                // i < rows and j < columns, lies inside the slices of a and b, and that c holds m·n elements written at
+                // stride (n, 1). c is borrowed mutably, so it overlaps neither a nor b.
+                unsafe {
+                    gemm::gemm(
+                        m,
+                        n,
+                        k,
+                        c.as_mut_ptr(),
+                        1,
+                        n as isize,
+                        accumulate,
+                        a.data.as_ptr(),
+                        a.column_stride as isize,
+                        a.row_stride as isize,
+                        b.data.as_ptr(),
+                        b.column_stride as isize,
+                        b.row_stride as isize,
+                        1.0,
+                        1.0,
+                        false,
+                        false,
+                        false,
+                        gemm::Parallelism::None,
+                    );
+                }
+            }
+        }
+    };
+}
+
+impl_gemm!(f32);
+impl_gemm!(f64);
+
+impl Gemm for DoubleDouble {
+    fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: &mut [Self], accumulate: bool) {
+        check(&a, &b, c);
+        naive(a, b, c, accumulate);
+    }
+}
+
+impl Gemm for Dual {
+    fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: &mut [Self], accumulate: bool) {
+        check(&a, &b, c);
+        naive(a, b, c, accumulate);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn blocked_equals_the_definition(m in 1..20usize, k in 1..30usize, n in 1..20usize, ta: bool, tb: bool, accumulate: bool, seed: u32) {
+            let fill = |count: usize, salt: u32| -> Vec<f64> {
+                (0..count).map(|i| (f64::from((i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed ^ salt) >> 8) / 1e6).sin()).collect()
+            };
+            let (a, b, start) = (fill(m * k, 1), fill(k * n, 2), fill(m * n, 3));
+            let a = if ta { Matrix::new(&a, k, m).t() } else { Matrix::new(&a, m, k) };
+            let b = if tb { Matrix::new(&b, n, k).t() } else { Matrix::new(&b, k, n) };
+            let (mut fast, mut slow) = (start.clone(), start);
+            f64::gemm(a, b, &mut fast, accumulate);
+            naive(a, b, &mut slow, accumulate);
+            for (x, y) in fast.iter().zip(&slow) {
+                prop_assert!((x - y).abs() <= 1e-13 * k as f64);
+            }
+        }
+    }
+}
