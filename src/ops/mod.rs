@@ -9,17 +9,24 @@ pub mod attributes;
 pub(crate) mod laws;
 
 mod add;
+mod avg_pool2d;
+mod conv2d;
 mod linear;
 mod matmul;
+mod max_pool2d;
 mod neuron;
 mod tanh;
 mod unary;
+mod window;
 
 use std::fmt::Debug;
 
 pub use attributes::{Attribute, Values};
+pub use avg_pool2d::AvgPool2d;
+pub use conv2d::Conv2d;
 pub use linear::Linear;
 pub use matmul::MatMul;
+pub use max_pool2d::MaxPool2d;
 pub use neuron::{Neuron, WeightAt};
 pub use unary::Unary;
 

@@ -3,6 +3,7 @@
 pub mod double_double;
 pub mod dual;
 mod gemm;
+pub mod lanes;
 pub mod scalar;
 mod shape;
 
