@@ -10,7 +10,10 @@ pub(crate) mod laws;
 
 mod add;
 mod avg_pool2d;
+mod batch_norm;
 mod conv2d;
+mod embedding;
+mod layer_norm;
 mod linear;
 mod matmul;
 mod max_pool2d;
@@ -23,7 +26,10 @@ use std::fmt::Debug;
 
 pub use attributes::{Attribute, Values};
 pub use avg_pool2d::AvgPool2d;
+pub use batch_norm::BatchNorm;
 pub use conv2d::Conv2d;
+pub use embedding::Embedding;
+pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use matmul::MatMul;
 pub use max_pool2d::MaxPool2d;
