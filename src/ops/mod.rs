@@ -8,38 +8,136 @@ pub mod attributes;
 #[cfg(test)]
 pub(crate) mod laws;
 
+mod abs;
 mod add;
 mod avg_pool2d;
 mod batch_norm;
+mod bce;
+mod bce_with_logits;
+mod binary;
+mod concat;
 mod conv2d;
+mod cos;
+mod cross_entropy;
+mod div;
+mod elu;
 mod embedding;
+mod exp;
+mod expand;
+mod flatten;
+mod gelu;
+mod hardtanh;
+mod huber;
+mod identity;
+mod kl_div;
 mod layer_norm;
+mod leaky_relu;
 mod linear;
+mod log;
+mod log_softmax;
 mod matmul;
 mod max_pool2d;
+mod maximum;
+mod mean;
+mod minimum;
+mod mul;
+mod neg;
 mod neuron;
+mod permute;
+mod pow;
+mod reindex;
+mod relu;
+mod reshape;
+mod scale;
+mod select;
+mod selu;
+mod sigmoid;
+mod silu;
+mod sin;
+mod slice;
+mod smooth_l1;
+mod softmax;
+mod softplus;
+mod sqrt;
+mod stack;
+mod sub;
+mod sum;
 mod tanh;
 mod unary;
 mod window;
 
 use std::fmt::Debug;
 
+pub use abs::Abs;
 pub use attributes::{Attribute, Values};
 pub use avg_pool2d::AvgPool2d;
 pub use batch_norm::BatchNorm;
+pub use bce::Bce;
+pub use bce_with_logits::BceWithLogits;
+pub use binary::{Binary, Elementwise};
+pub use concat::Joined;
 pub use conv2d::Conv2d;
+pub use cross_entropy::{CrossEntropy, Of};
 pub use embedding::Embedding;
+pub use expand::Expand;
+pub use huber::Huber;
+pub use identity::Identity;
+pub use kl_div::KlDiv;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use matmul::MatMul;
 pub use max_pool2d::MaxPool2d;
+pub use mul::Mul;
 pub use neuron::{Neuron, WeightAt};
+pub use reindex::{Moved, Reindex};
+pub use scale::Scale;
+pub use smooth_l1::SmoothL1;
+pub use sub::Sub;
+pub use sum::Sum;
 pub use unary::Unary;
 
 use crate::tensor::{DoubleDouble, Dual, Gemm, Shape, ShapeError, Tensor};
 
 /// The ops that a client may name, in the order in which the catalogue lists them.
-pub const CATALOG: &[&Entry] = &[&add::ENTRY, &matmul::ENTRY, &tanh::ENTRY];
+pub const CATALOG: &[&Entry] = &[
+    &add::ENTRY,
+    &sub::ENTRY,
+    &mul::ENTRY,
+    &div::ENTRY,
+    &neg::ENTRY,
+    &pow::ENTRY,
+    &exp::ENTRY,
+    &log::ENTRY,
+    &sqrt::ENTRY,
+    &abs::ENTRY,
+    &sin::ENTRY,
+    &cos::ENTRY,
+    &maximum::ENTRY,
+    &minimum::ENTRY,
+    &matmul::ENTRY,
+    &sum::ENTRY,
+    &mean::ENTRY,
+    &reshape::ENTRY,
+    &flatten::ENTRY,
+    &permute::ENTRY,
+    &concat::ENTRY,
+    &stack::ENTRY,
+    &slice::ENTRY,
+    &select::ENTRY,
+    &identity::ENTRY,
+    &relu::ENTRY,
+    &leaky_relu::ENTRY,
+    &elu::ENTRY,
+    &selu::ENTRY,
+    &gelu::ENTRY,
+    &sigmoid::ENTRY,
+    &tanh::ENTRY,
+    &softplus::ENTRY,
+    &silu::ENTRY,
+    &hardtanh::ENTRY,
+    &softmax::ENTRY,
+    &log_softmax::ENTRY,
+];
 
 /// What the catalogue says of an op, and how its wire form becomes one.
 #[derive(Debug)]

@@ -119,11 +119,25 @@ impl Faults {
 
     /// Add one.
     pub fn push(&mut self, at: At<'_>, code: Code, detail: impl Into<String>) {
-        if self.listed.len() < self.cap {
-            self.listed.push(Fault { pointer: at.pointer(), code, detail: detail.into() });
-        } else {
+        if self.is_full() {
             self.unlisted += 1;
+        } else {
+            self.push_pointer(at.pointer(), code, detail);
         }
+    }
+
+    /// Add one whose pointer is known as text.
+    pub fn push_pointer(&mut self, pointer: String, code: Code, detail: impl Into<String>) {
+        if self.is_full() {
+            self.unlisted += 1;
+        } else {
+            self.listed.push(Fault { pointer, code, detail: detail.into() });
+        }
+    }
+
+    /// Whether further ones are only counted.
+    pub fn is_full(&self) -> bool {
+        self.listed.len() >= self.cap
     }
 
     /// Whether nothing is wrong.

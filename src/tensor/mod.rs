@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub use double_double::DoubleDouble;
 pub use dual::Dual;
 pub use gemm::{Gemm, Matrix};
-use ndarray::{ArrayViewD, IxDyn};
+use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
 pub use scalar::{Field, Float};
 pub use shape::{Dims, MAX_RANK, Shape, ShapeError, resolve};
 
@@ -75,6 +75,12 @@ impl<S: Float> Tensor<S> {
     /// A strided view, for permutations, slices and sums over axes.
     pub fn view(&self) -> ArrayViewD<'_, S> {
         ArrayViewD::from_shape(IxDyn(self.shape.dims()), &self.data).expect("a tensor's size is its shape's")
+    }
+
+    /// As [`Tensor::view`], for writing.
+    pub fn view_mut(&mut self) -> ArrayViewMutD<'_, S> {
+        let shape = self.shape;
+        ArrayViewMutD::from_shape(IxDyn(shape.dims()), self.data_mut()).expect("a tensor's size is its shape's")
     }
 
     /// A tensor with the elements of a view in the view's logical order.
