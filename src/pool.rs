@@ -1,0 +1,716 @@
+//! The worker pool: N threads that compute, so that the async runtime never does.
+//!
+//! Jobs wait in two bounded lanes. A job enters by the size of its body; once it is read and priced, one that costs more than
+//! a short job may is moved to the long lane. Of N ≥ 2 workers at most N−1 run long jobs, so a short job never waits behind
+//! long ones. A full lane refuses ([`Refusal::Full`]); nothing here waits for room but [`Pool::submit_patiently`].
+//!
+//! A job ends with exactly one [`Answer`], unless nobody waits for it any more: then it is skipped, or stopped between two
+//! nodes. A panic ends its job, never its worker.
+
+mod budget;
+mod fence;
+mod lanes;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::{Notify, oneshot};
+
+pub use self::budget::{Budget, Hold};
+pub use self::lanes::Lane;
+
+use self::fence::fenced;
+use self::lanes::{Bounds, Lanes, Urgency};
+use crate::analysis::{Failure, Form, Prepared, Question, Reply, Request, Stop};
+use crate::config::{Admission, Limits};
+
+/// How a request is read, lowered, planned and priced: [`crate::analysis::prepare`], or a test's stand-in.
+pub type Prepare = dyn Fn(Question, Request<'_>, Form, &Limits) -> Result<Box<dyn Prepared>, Failure> + Send + Sync;
+
+/// What came in, owned.
+#[derive(Debug, Clone, Default)]
+pub struct Parts {
+    /// The problem, as JSON.
+    pub problem: Bytes,
+    /// Multipart part `parameters`.
+    pub parameters: Option<Bytes>,
+    /// Multipart part `inputs`.
+    pub inputs: Option<Bytes>,
+    /// Multipart part `targets`.
+    pub targets: Option<Bytes>,
+}
+
+impl Parts {
+    /// Size of all parts.
+    pub fn bytes(&self) -> usize {
+        let part = |part: &Option<Bytes>| part.as_ref().map_or(0, Bytes::len);
+        self.problem.len() + part(&self.parameters) + part(&self.inputs) + part(&self.targets)
+    }
+
+    /// As the analyses read it.
+    pub fn as_request(&self) -> Request<'_> {
+        Request {
+            problem: &self.problem,
+            parameters: self.parameters.as_deref(),
+            inputs: self.inputs.as_deref(),
+            targets: self.targets.as_deref(),
+        }
+    }
+}
+
+/// One question about one problem.
+#[derive(Debug)]
+pub struct Job {
+    /// What is asked.
+    pub question: Question,
+    /// How the answer is to look.
+    pub form: Form,
+    /// What it is asked about.
+    pub parts: Parts,
+    /// When the answer is of no use any more.
+    pub deadline: Instant,
+    /// What its bytes hold of the [`Budget`], until it is done.
+    pub hold: Hold,
+}
+
+/// How long the stages of a job took.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Times {
+    /// Waiting in a lane.
+    pub queue: Duration,
+    /// Reading, lowering, planning, pricing.
+    pub prepare: Duration,
+    /// Computing and writing.
+    pub run: Duration,
+}
+
+/// How a job ended.
+#[derive(Debug)]
+pub struct Answer {
+    /// What came of it.
+    pub outcome: Result<Reply, Trouble>,
+    /// How long it took.
+    pub times: Times,
+}
+
+/// Why a job has no reply.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The analysis says why.
+    Failed(Failure),
+    /// Its price put it into the long lane, and that was full.
+    Overloaded,
+    /// It panicked: the message and the place, for the log.
+    Panicked(String),
+}
+
+/// Why a job was not admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its lane is full.
+    Full,
+    /// The pool is being drained.
+    Closed,
+}
+
+/// Where the answer will arrive. Dropping it stops the job.
+pub type Ticket = oneshot::Receiver<Answer>;
+
+/// The threads and their lanes. Dropping it stops all.
+#[derive(Debug)]
+pub struct Pool {
+    shared: Arc<Shared>,
+}
+
+/// What the pool is doing, for the metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Jobs waiting in the short lane.
+    pub short_queue: usize,
+    /// Jobs waiting in the long lane.
+    pub long_queue: usize,
+    /// Workers that are idle.
+    pub idle: usize,
+    /// Long jobs running.
+    pub running_long: usize,
+    /// Jobs skipped or stopped because their client had gone.
+    pub abandoned: u64,
+    /// Jobs that panicked.
+    pub panicked: u64,
+}
+
+impl Pool {
+    /// Start `workers` threads.
+    pub fn start(workers: usize, admission: &Admission, limits: Limits, prepare: Arc<Prepare>) -> Self {
+        let workers = workers.max(1);
+        let bounds = Bounds { short: admission.short_queue, long: admission.long_queue, long_at_once: (workers - 1).max(1) };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State { lanes: Lanes::new(bounds), idle: 0, alive: workers, closed: false }),
+            work: Condvar::new(),
+            ended: Condvar::new(),
+            short_room: Notify::new(),
+            long_room: Notify::new(),
+            halt: AtomicBool::new(false),
+            abandoned: AtomicU64::new(0),
+            panicked: AtomicU64::new(0),
+            short_bytes: admission.short_bytes,
+            short_flops: admission.short_flops,
+            limits,
+            prepare,
+        });
+        for index in 0..workers {
+            let shared = Arc::clone(&shared);
+            let thread = thread::Builder::new().name(format!("dedz-worker-{index}"));
+            thread.spawn(move || shared.work()).expect("the system can start a thread");
+        }
+        Self { shared }
+    }
+
+    /// The lane that a body of this size enters.
+    pub fn lane_of(&self, bytes: usize) -> Lane {
+        if bytes <= self.shared.short_bytes { Lane::Short } else { Lane::Long }
+    }
+
+    /// Admit a job, or refuse it at once.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn submit(&self, job: Job) -> Result<Ticket, Refusal> {
+        let lane = self.lane_of(job.parts.bytes());
+        let (waiting, ticket) = Waiting::new(job);
+        self.shared.admit(waiting, lane, Urgency::Interactive).map_err(|(refusal, _)| refusal)?;
+        Ok(ticket)
+    }
+
+    /// Admit a job as soon as there is room. Its deadline is `patience` after that.
+    ///
+    /// # Errors
+    /// [`Refusal::Closed`] alone.
+    pub async fn submit_patiently(&self, job: Job, lane: Lane, patience: Duration) -> Result<Ticket, Refusal> {
+        let (mut waiting, ticket) = Waiting::new(job);
+        loop {
+            let mut room = std::pin::pin!(self.shared.room(lane).notified());
+            // Registered before the lane is looked at, so that no room made in between is missed.
+            room.as_mut().enable();
+            waiting.since = Instant::now();
+            waiting.deadline = waiting.since + patience;
+            match self.shared.admit(waiting, lane, Urgency::Bulk) {
+                Ok(()) => return Ok(ticket),
+                Err((Refusal::Full, returned)) => waiting = *returned,
+                Err((Refusal::Closed, _)) => return Err(Refusal::Closed),
+            }
+            room.await;
+        }
+    }
+
+    /// Admit nothing from now on; what was admitted is finished, then the workers end.
+    pub fn close(&self) {
+        self.shared.lock().closed = true;
+        self.shared.work.notify_all();
+        self.shared.short_room.notify_waiters();
+        self.shared.long_room.notify_waiters();
+    }
+
+    /// Close, and wait until all that was admitted is done, but at most `grace`: then the rest is dropped or stopped between
+    /// two nodes. True if there was no such rest. Blocks.
+    pub fn drain(&self, grace: Duration) -> bool {
+        self.close();
+        let state = self.shared.lock();
+        let waited = self.shared.ended.wait_timeout_while(state, grace, |state| state.alive > 0);
+        let done = !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out();
+        if !done {
+            self.shared.stop();
+        }
+        done
+    }
+
+    /// What it is doing now.
+    pub fn load(&self) -> Load {
+        let state = self.shared.lock();
+        let (short_queue, long_queue, running_long) = state.lanes.depth();
+        Load {
+            short_queue,
+            long_queue,
+            running_long,
+            idle: state.idle,
+            abandoned: self.shared.abandoned.load(Ordering::Relaxed),
+            panicked: self.shared.panicked.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.stop();
+    }
+}
+
+/// A job in a lane.
+struct Waiting {
+    stage: Stage,
+    since: Instant,
+    deadline: Instant,
+    times: Times,
+    reply: oneshot::Sender<Answer>,
+    hold: Hold,
+}
+
+/// How far a job has come.
+enum Stage {
+    Raw(Question, Form, Parts),
+    Priced(Box<dyn Prepared>),
+}
+
+impl Waiting {
+    fn new(job: Job) -> (Self, Ticket) {
+        let (reply, ticket) = oneshot::channel();
+        let Job { question, form, parts, deadline, hold } = job;
+        let stage = Stage::Raw(question, form, parts);
+        (Self { stage, since: Instant::now(), deadline, times: Times::default(), reply, hold }, ticket)
+    }
+}
+
+struct State {
+    lanes: Lanes<Waiting>,
+    idle: usize,
+    alive: usize,
+    closed: bool,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// There is work, or no more will come.
+    work: Condvar,
+    /// A worker ended.
+    ended: Condvar,
+    short_room: Notify,
+    long_room: Notify,
+    /// Stop between two nodes.
+    halt: AtomicBool,
+    abandoned: AtomicU64,
+    panicked: AtomicU64,
+    short_bytes: usize,
+    short_flops: u64,
+    limits: Limits,
+    prepare: Arc<Prepare>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// No code that may panic runs under this lock, so a poisoned one holds nothing broken.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn room(&self, lane: Lane) -> &Notify {
+        match lane {
+            Lane::Short => &self.short_room,
+            Lane::Long => &self.long_room,
+        }
+    }
+
+    fn admit(&self, job: Waiting, lane: Lane, urgency: Urgency) -> Result<(), (Refusal, Box<Waiting>)> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err((Refusal::Closed, Box::new(job)));
+        }
+        state.lanes.push(job, lane, urgency).map_err(|job| (Refusal::Full, Box::new(job)))?;
+        let sleeper = state.idle > 0;
+        drop(state);
+        if sleeper {
+            self.work.notify_one();
+        }
+        Ok(())
+    }
+
+    /// What a worker does all its life.
+    fn work(&self) {
+        let mut finished = None;
+        while let Some((job, lane)) = self.next(finished) {
+            self.room(lane).notify_one();
+            self.advance(job, lane);
+            finished = Some(lane);
+        }
+    }
+
+    /// Wait for the next job; none when closed and nothing is left.
+    fn next(&self, finished: Option<Lane>) -> Option<(Waiting, Lane)> {
+        let mut state = self.lock();
+        if let Some(lane) = finished {
+            state.lanes.finished(lane);
+        }
+        loop {
+            if let Some(job) = state.lanes.pick() {
+                // Someone may sleep beside a long job that only now may run.
+                if state.idle > 0 && !state.lanes.is_empty() {
+                    self.work.notify_one();
+                }
+                return Some(job);
+            }
+            if state.closed && state.lanes.is_empty() {
+                state.alive -= 1;
+                self.ended.notify_all();
+                return None;
+            }
+            state.idle += 1;
+            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+        }
+    }
+
+    /// Work on a job until it is done, or moved to the long lane.
+    fn advance(&self, mut job: Waiting, lane: Lane) {
+        let started = Instant::now();
+        job.times.queue += started - job.since;
+        let Waiting { stage, deadline, mut times, reply, hold, .. } = job;
+        let guard = || {
+            if reply.is_closed() || self.halt.load(Ordering::Relaxed) {
+                Err(Stop::Cancelled)
+            } else if Instant::now() >= deadline {
+                Err(Stop::Deadline)
+            } else {
+                Ok(())
+            }
+        };
+        let read = || {
+            guard().map_err(Failure::Stopped)?;
+            match stage {
+                Stage::Priced(prepared) => Ok(prepared),
+                Stage::Raw(question, form, parts) => (self.prepare)(question, parts.as_request(), form, &self.limits),
+            }
+        };
+        let prepared = fenced(read);
+        let priced = Instant::now();
+        times.prepare += priced - started;
+        let outcome = match prepared {
+            Err(panic) => Err(Trouble::Panicked(panic)),
+            Ok(Err(failure)) => Err(Trouble::Failed(failure)),
+            Ok(Ok(prepared)) if lane == Lane::Short && prepared.cost().flops > self.short_flops => {
+                let job = Waiting { stage: Stage::Priced(prepared), since: priced, deadline, times, reply, hold };
+                return self.demote(job);
+            }
+            Ok(Ok(prepared)) => match fenced(|| prepared.run(&guard)) {
+                Err(panic) => Err(Trouble::Panicked(panic)),
+                Ok(ran) => ran.map_err(Trouble::Failed),
+            },
+        };
+        times.run = priced.elapsed();
+        drop(hold);
+        self.answer(reply, Answer { outcome, times });
+    }
+
+    /// Move a priced job to the long lane. It was admitted once, so a closed pool takes it too.
+    fn demote(&self, job: Waiting) {
+        let moved = self.lock().lanes.push(job, Lane::Long, Urgency::Interactive);
+        match moved {
+            Ok(()) => self.work.notify_one(),
+            Err(job) => self.answer(job.reply, Answer { outcome: Err(Trouble::Overloaded), times: job.times }),
+        }
+    }
+
+    fn answer(&self, reply: oneshot::Sender<Answer>, answer: Answer) {
+        if let Err(Trouble::Panicked(_)) = answer.outcome {
+            self.panicked.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Err(unheard) = reply.send(answer) {
+            self.abandoned.fetch_add(1, Ordering::Relaxed);
+            if let Err(Trouble::Panicked(panic)) = unheard.outcome {
+                tracing::error!(panic, "a job panicked after its client had gone");
+            }
+        }
+    }
+
+    /// Drop what waits, stop what runs.
+    fn stop(&self) {
+        self.halt.store(true, Ordering::Relaxed);
+        let mut state = self.lock();
+        state.closed = true;
+        let dropped = state.lanes.clear();
+        drop(state);
+        drop(dropped);
+        self.work.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::{Cost, Guard};
+    use std::future::Future;
+    use std::pin::pin;
+    use std::sync::mpsc;
+    use std::task::Poll;
+
+    const AGES: Duration = Duration::from_secs(3600);
+
+    type Run = Box<dyn FnOnce(Guard<'_>) -> Result<Reply, Failure> + Send>;
+    type Action = Box<dyn FnOnce() -> Result<Box<dyn Prepared>, Failure> + Send>;
+
+    struct Scripted {
+        flops: u64,
+        run: Run,
+    }
+
+    impl Prepared for Scripted {
+        fn cost(&self) -> Cost {
+            Cost { flops: self.flops, bytes: 0 }
+        }
+
+        fn run(self: Box<Self>, guard: Guard<'_>) -> Result<Reply, Failure> {
+            (self.run)(guard)
+        }
+    }
+
+    /// A pool whose jobs do what the test says.
+    struct Stage {
+        pool: Pool,
+        actions: Arc<Mutex<Vec<Option<Action>>>>,
+        budget: Budget,
+    }
+
+    const SHORT: u64 = 1;
+    const LONG: u64 = 1_000;
+
+    fn stage(workers: usize, short_queue: usize, long_queue: usize) -> Stage {
+        let admission = Admission { short_queue, long_queue, short_flops: 10, short_bytes: 1 << 10, ..Admission::default() };
+        let actions: Arc<Mutex<Vec<Option<Action>>>> = Arc::default();
+        let scripts = Arc::clone(&actions);
+        let prepare = move |_: Question, request: Request<'_>, _: Form, _: &Limits| {
+            let index: usize = std::str::from_utf8(request.problem).unwrap().trim().parse().unwrap();
+            let action = scripts.lock().unwrap()[index].take().unwrap();
+            action()
+        };
+        Stage {
+            pool: Pool::start(workers, &admission, Limits::default(), Arc::new(prepare)),
+            actions,
+            budget: Budget::new(1 << 20),
+        }
+    }
+
+    impl Stage {
+        fn job(&self, action: Action) -> Job {
+            let mut actions = self.actions.lock().unwrap();
+            actions.push(Some(action));
+            let parts = Parts { problem: (actions.len() - 1).to_string().into(), ..Parts::default() };
+            let deadline = Instant::now() + AGES;
+            Job { question: Question::Forward, form: Form::Json, parts, deadline, hold: self.budget.hold() }
+        }
+
+        /// A job that costs `flops` and does `run`.
+        fn costing(&self, flops: u64, run: impl FnOnce(Guard<'_>) -> Result<Reply, Failure> + Send + 'static) -> Job {
+            self.job(Box::new(move || Ok(Box::new(Scripted { flops, run: Box::new(run) }))))
+        }
+
+        fn answering(&self, flops: u64, text: &'static str) -> Job {
+            self.costing(flops, move |_| reply(text))
+        }
+
+        /// A job that says when it has begun and ends when told to.
+        fn blocking(&self, flops: u64) -> (Job, mpsc::Receiver<()>, mpsc::Sender<()>) {
+            let (begun, has_begun) = mpsc::channel();
+            let (release, released) = mpsc::channel::<()>();
+            let job = self.costing(flops, move |_| {
+                begun.send(()).unwrap();
+                let _ = released.recv();
+                reply("released")
+            });
+            (job, has_begun, release)
+        }
+
+        /// A job that goes on until it is stopped, and says why.
+        fn endless(&self, flops: u64) -> (Job, mpsc::Receiver<()>, mpsc::Receiver<Stop>) {
+            let (begun, has_begun) = mpsc::channel();
+            let (stopped, why) = mpsc::channel();
+            let job = self.costing(flops, move |guard| {
+                begun.send(()).unwrap();
+                loop {
+                    if let Err(stop) = guard() {
+                        let _ = stopped.send(stop);
+                        return Err(Failure::Stopped(stop));
+                    }
+                    thread::yield_now();
+                }
+            });
+            (job, has_begun, why)
+        }
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "it is what a job returns")]
+    fn reply(text: &str) -> Result<Reply, Failure> {
+        Ok(Reply { content_type: "text/plain", body: text.into() })
+    }
+
+    fn text(ticket: Ticket) -> String {
+        String::from_utf8(ticket.blocking_recv().unwrap().outcome.unwrap().body).unwrap()
+    }
+
+    fn trouble(ticket: Ticket) -> Trouble {
+        ticket.blocking_recv().unwrap().outcome.unwrap_err()
+    }
+
+    #[test]
+    fn short_jobs_do_not_wait_behind_long_ones() {
+        let stage = stage(2, 8, 8);
+        let (first, has_begun, release) = stage.blocking(LONG);
+        let first = stage.pool.submit(first).unwrap();
+        has_begun.recv().unwrap();
+        let second = stage.pool.submit(stage.answering(LONG, "second long")).unwrap();
+        for _ in 0..5 {
+            assert_eq!(text(stage.pool.submit(stage.answering(SHORT, "short")).unwrap()), "short");
+        }
+        let load = stage.pool.load();
+        assert_eq!((load.running_long, load.long_queue), (1, 1), "one of two workers is left to short jobs");
+        release.send(()).unwrap();
+        assert_eq!(text(first), "released");
+        assert_eq!(text(second), "second long");
+    }
+
+    #[test]
+    fn a_full_lane_refuses_and_the_other_does_not() {
+        let stage = stage(1, 2, 1);
+        let (blocker, has_begun, release) = stage.blocking(SHORT);
+        let blocker = stage.pool.submit(blocker).unwrap();
+        has_begun.recv().unwrap();
+        let waiting: Vec<_> = (0..2).map(|_| stage.pool.submit(stage.answering(SHORT, "waited")).unwrap()).collect();
+        assert_eq!(stage.pool.submit(stage.answering(SHORT, "")).unwrap_err(), Refusal::Full);
+        let mut large = stage.answering(SHORT, "large");
+        large.parts.parameters = Some(vec![0; 2 << 10].into());
+        let large = stage.pool.submit(large).unwrap();
+        release.send(()).unwrap();
+        assert_eq!(text(blocker), "released");
+        for ticket in waiting {
+            assert_eq!(text(ticket), "waited");
+        }
+        assert_eq!(text(large), "large");
+    }
+
+    #[test]
+    fn what_proves_expensive_moves_to_the_long_lane_or_is_refused() {
+        let stage = stage(1, 4, 1);
+        let (blocker, has_begun, release) = stage.blocking(SHORT);
+        let blocker = stage.pool.submit(blocker).unwrap();
+        has_begun.recv().unwrap();
+        let moved = stage.pool.submit(stage.answering(LONG, "moved")).unwrap();
+        let refused = stage.pool.submit(stage.answering(LONG, "")).unwrap();
+        release.send(()).unwrap();
+        assert!(matches!(trouble(refused), Trouble::Overloaded));
+        assert_eq!(text(moved), "moved");
+        assert_eq!(text(blocker), "released");
+    }
+
+    #[test]
+    fn deadlines_are_kept_before_the_start_and_between_nodes() {
+        let stage = stage(1, 4, 4);
+        let mut late = stage.job(Box::new(|| unreachable!("it is too late to begin")));
+        late.deadline = Instant::now();
+        assert!(matches!(trouble(stage.pool.submit(late).unwrap()), Trouble::Failed(Failure::Stopped(Stop::Deadline))));
+
+        let (mut endless, _begun, why) = stage.endless(SHORT);
+        endless.deadline = Instant::now() + Duration::from_millis(5);
+        let ticket = stage.pool.submit(endless).unwrap();
+        assert!(matches!(trouble(ticket), Trouble::Failed(Failure::Stopped(Stop::Deadline))));
+        drop(why);
+    }
+
+    #[test]
+    fn nobody_works_for_clients_that_went_away() {
+        let stage = stage(1, 4, 4);
+        let (running, has_begun, why) = stage.endless(SHORT);
+        let running = stage.pool.submit(running).unwrap();
+        has_begun.recv().unwrap();
+        let skipped = stage.pool.submit(stage.job(Box::new(|| unreachable!("nobody waits for it")))).unwrap();
+        let last = stage.pool.submit(stage.answering(SHORT, "last")).unwrap();
+        drop(skipped);
+        drop(running);
+        assert_eq!(why.recv().unwrap(), Stop::Cancelled);
+        assert_eq!(text(last), "last");
+        let load = stage.pool.load();
+        assert_eq!((load.abandoned, load.panicked), (2, 0));
+    }
+
+    #[test]
+    fn a_panic_ends_the_job_and_not_the_worker() {
+        let stage = stage(1, 4, 4);
+        let in_run = stage.pool.submit(stage.costing(SHORT, |_| panic!("on purpose"))).unwrap();
+        let Trouble::Panicked(told) = trouble(in_run) else { panic!("it panicked") };
+        assert!(told.starts_with("on purpose at src/pool.rs:"), "{told}");
+        let in_prepare = stage.pool.submit(stage.job(Box::new(|| panic!("on purpose")))).unwrap();
+        assert!(matches!(trouble(in_prepare), Trouble::Panicked(_)));
+        assert_eq!(text(stage.pool.submit(stage.answering(SHORT, "alive")).unwrap()), "alive");
+        assert_eq!(stage.pool.load().panicked, 2);
+    }
+
+    #[test]
+    fn draining_finishes_what_was_accepted() {
+        let stage = stage(1, 4, 4);
+        let (blocker, has_begun, release) = stage.blocking(SHORT);
+        let blocker = stage.pool.submit(blocker).unwrap();
+        has_begun.recv().unwrap();
+        let short = stage.pool.submit(stage.answering(SHORT, "accepted")).unwrap();
+        let long = stage.pool.submit(stage.answering(LONG, "accepted")).unwrap();
+        stage.pool.close();
+        assert_eq!(stage.pool.submit(stage.answering(SHORT, "")).unwrap_err(), Refusal::Closed);
+        release.send(()).unwrap();
+        assert!(stage.pool.drain(AGES));
+        assert_eq!([text(blocker), text(short), text(long)], ["released", "accepted", "accepted"]);
+    }
+
+    #[test]
+    fn draining_stops_what_outlives_its_grace() {
+        let stage = stage(1, 4, 4);
+        let (endless, has_begun, why) = stage.endless(SHORT);
+        let _running = stage.pool.submit(endless).unwrap();
+        has_begun.recv().unwrap();
+        let dropped = stage.pool.submit(stage.job(Box::new(|| unreachable!("it was dropped")))).unwrap();
+        assert!(!stage.pool.drain(Duration::from_millis(1)));
+        assert_eq!(why.recv().unwrap(), Stop::Cancelled);
+        assert!(dropped.blocking_recv().is_err(), "no answer will come");
+    }
+
+    #[test]
+    fn patient_jobs_wait_for_room_and_leave_half_a_lane() {
+        let stage = stage(1, 2, 1);
+        let (blocker, has_begun, release) = stage.blocking(SHORT);
+        let blocker = stage.pool.submit(blocker).unwrap();
+        has_begun.recv().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let patient = |text| stage.pool.submit_patiently(stage.answering(SHORT, text), Lane::Short, AGES);
+        let (first, second) = runtime.block_on(async {
+            let first = patient("first").await.unwrap();
+            let mut second = pin!(patient("second"));
+            let polled = std::future::poll_fn(|cx| Poll::Ready(second.as_mut().poll(cx))).await;
+            assert!(polled.is_pending(), "half a lane is one place");
+            let interactive = stage.pool.submit(stage.answering(SHORT, "interactive")).unwrap();
+            release.send(()).unwrap();
+            let second = second.await.unwrap();
+            assert_eq!(interactive.await.unwrap().outcome.unwrap().body, b"interactive");
+            (first, second)
+        });
+        assert_eq!([text(blocker), text(first), text(second)], ["released", "first", "second"]);
+        stage.pool.close();
+        let refused = runtime.block_on(patient("late"));
+        assert_eq!(refused.unwrap_err(), Refusal::Closed);
+    }
+
+    #[test]
+    fn a_hold_on_the_budget_ends_with_the_job() {
+        let stage = stage(1, 4, 4);
+        let (mut job, has_begun, release) = stage.blocking(SHORT);
+        assert!(job.hold.grow(100));
+        let ticket = stage.pool.submit(job).unwrap();
+        has_begun.recv().unwrap();
+        assert_eq!(stage.budget.held(), 100);
+        release.send(()).unwrap();
+        assert_eq!(text(ticket), "released");
+        assert_eq!(stage.budget.held(), 0);
+    }
+}
