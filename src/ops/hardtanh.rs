@@ -38,9 +38,10 @@ impl Unary for Hardtanh {
 
     fn value<S: Float>(&self, x: S) -> S {
         let (low, high) = (S::from_f64(self.min_val), S::from_f64(self.max_val));
-        if x < low {
+        // A bound itself is outside, so that a tangent sees the slope's convention.
+        if x <= low {
             low
-        } else if x > high {
+        } else if x >= high {
             high
         } else {
             x

@@ -138,11 +138,14 @@ pub(crate) fn rejects(op: &dyn AnyOp, x: &[Tensor<f64>], expected: &str) {
     assert!(error.0.contains(expected), "{op:?} says {:?}, expected {expected:?}", error.0);
 }
 
-/// Forward and vjp at a kink are what PyTorch's are: `x` is one number, ȳ is 1.
+/// Forward, vjp and jvp at a kink are what PyTorch's are: `x` is one number, ȳ and ẋ are 1.
 pub(crate) fn at_kink(op: &dyn AnyOp, x: f64, value: f64, slope: f64) {
+    let moving = Tensor::scalar(Dual::new(x, 1.0));
     let x = Tensor::scalar(x);
     let y = <f64 as Scalar>::op(op).forward(&[&x]);
     assert_eq!(y.data(), [value], "{op:?} at {x:?}");
     let x_bar = vjp(op, &[x], &y, &Tensor::scalar(1.0), &[true]);
     assert_eq!(x_bar[0].as_ref().map(Tensor::data), Some(&[slope][..]), "{op:?}: slope at the kink");
+    let y_dual = <Dual as Scalar>::op(op).forward(&[&moving]);
+    assert_eq!(y_dual.data()[0].tangent, slope, "{op:?}: jvp at the kink");
 }
