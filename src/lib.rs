@@ -4,6 +4,8 @@ pub mod analysis;
 pub mod cli;
 pub mod config;
 pub mod graph;
+pub mod losses;
+pub mod lower;
 pub mod ops;
 pub mod pool;
 pub mod spec;

@@ -1,7 +1,17 @@
 //! The questions. Each is a pure function from bytes to bytes: read, lower, plan and price, then run and write.
 
+mod answer;
+mod gradients;
+mod run;
+mod validate;
+
+use sha2::{Digest, Sha256};
+
 use crate::config::Limits;
-use crate::spec::fault::Faults;
+use crate::spec::fault::{At, Code, Faults};
+use crate::spec::problem::{self, InputsSpec, Problem};
+use crate::spec::tensor::Reading;
+use crate::spec::{json, safetensors};
 
 /// A question a client may ask, one route and one subcommand each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -96,6 +106,72 @@ pub trait Prepared: Send {
 /// # Errors
 /// All that is wrong with it, at once.
 pub fn prepare(question: Question, request: Request<'_>, form: Form, limits: &Limits) -> Result<Box<dyn Prepared>, Failure> {
-    let _ = (question, request, form, limits);
-    Err(Failure::Invalid(Faults::new(1)))
+    match question {
+        Question::Gradients => gradients::prepare(request, form, limits, true),
+        Question::Forward => gradients::prepare(request, form, limits, false),
+        Question::Validate => validate::prepare(request, limits),
+    }
+}
+
+/// The request's JSON and parts as one problem.
+fn read<'a>(request: Request<'a>, limits: &Limits, faults: &mut Faults) -> Result<Problem<'a>, Failure> {
+    let json = json::parse(request.problem, limits).map_err(Failure::Malformed)?;
+    let mut problem = problem::decode(json, limits, &[], faults);
+    let reading = Reading { limits, allow_non_finite: problem.options.allow_non_finite, allow_init: false };
+    let at = At::ROOT;
+    if let Some(part) = request.parameters.and_then(|bytes| safetensors::read(bytes, at.name("parameters"), reading, faults)) {
+        problem.parameters_given = true;
+        for (name, value) in part {
+            if problem.parameters.iter().any(|(known, _)| *known == name) {
+                let parameters = at.name("parameters");
+                faults.push(parameters.name(&name), Code::DuplicateParameter, format!("\"{name}\" stands in the problem and in the part"));
+            } else {
+                problem.parameters.push((name, value));
+            }
+        }
+    }
+    let batch_at = at.name("batch");
+    if let Some(part) = request.inputs.and_then(|bytes| safetensors::read(bytes, batch_at.name("inputs"), reading, faults)) {
+        let named = part.into_iter().map(|(name, value)| (name.into(), Some(value))).collect();
+        problem.batch.get_or_insert_default().inputs = Some(InputsSpec::Named(named));
+    }
+    if let Some(part) = request.targets.and_then(|bytes| safetensors::read(bytes, batch_at.name("targets"), reading, faults)) {
+        let mut part = part.into_iter();
+        match (part.next(), part.next()) {
+            (Some((_, targets)), None) => problem.batch.get_or_insert_default().targets = Some(targets),
+            _ => faults.push(batch_at.name("targets"), Code::InvalidValue, "the part \"targets\" holds one tensor"),
+        }
+    }
+    Ok(problem)
+}
+
+/// What the reply calls this engine.
+pub const ENGINE: &str = concat!("dedz ", env!("CARGO_PKG_VERSION"));
+
+/// A name for the request's bytes: equal requests have equal names.
+fn request_hash(request: Request<'_>) -> String {
+    let mut hash = Sha256::new();
+    hash.update(request.problem);
+    for part in [request.parameters, request.inputs, request.targets].into_iter().flatten() {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().fold("sha256:".to_owned(), |mut text, byte| {
+        text.push_str(&format!("{byte:02x}"));
+        text
+    })
+}
+
+/// Refuse what costs more than a limit.
+fn within(cost: Cost, limits: &Limits) -> Result<(), Failure> {
+    let mut faults = Faults::new(limits.faults);
+    if cost.flops > limits.flops {
+        let detail = format!("this takes {} floating-point operations, the limit is {}", cost.flops, limits.flops);
+        faults.push(At::ROOT, Code::LimitExceeded, detail);
+    }
+    if cost.bytes > limits.memory_bytes {
+        let detail = format!("this takes {} bytes of memory, the limit is {}", cost.bytes, limits.memory_bytes);
+        faults.push(At::ROOT, Code::LimitExceeded, detail);
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Failure::OverLimit(faults)) }
 }

@@ -134,6 +134,11 @@ impl Values {
         entry.1 = value;
     }
 
+    /// All of them, in the table's order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.entries.iter().map(|(name, value)| (*name, value))
+    }
+
     /// One value, which must be in the table.
     pub fn get(&self, name: &str) -> &Value {
         &self.entries.iter().find(|(known, _)| *known == name).expect("an attribute of the table").1

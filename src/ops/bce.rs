@@ -1,7 +1,7 @@
 //! `y = -(t max(log p, -100) + (1 - t) max(log(1 - p), -100))`,  `dy/dp = (p - t) / max(p (1 - p), 1e-12), PyTorch's`, elementwise with broadcasting.
 
 use super::Reads;
-use super::binary::{Binary, Elementwise};
+use super::binary::Binary;
 use crate::tensor::Float;
 
 /// Binary cross-entropy of a probability and a target.
@@ -31,6 +31,7 @@ impl Binary for Bce {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::Elementwise;
     use crate::ops::laws;
 
     #[test]

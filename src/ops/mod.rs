@@ -67,6 +67,7 @@ mod unary;
 mod window;
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 pub use abs::Abs;
 pub use attributes::{Attribute, Values};
@@ -96,7 +97,7 @@ pub use sub::Sub;
 pub use sum::Sum;
 pub use unary::Unary;
 
-use crate::tensor::{DoubleDouble, Dual, Gemm, Shape, ShapeError, Tensor};
+use crate::tensor::{DoubleDouble, Dual, Float, Gemm, Shape, ShapeError, Tensor};
 
 /// The ops that a client may name, in the order in which the catalogue lists them.
 pub const CATALOG: &[&Entry] = &[
@@ -253,19 +254,34 @@ impl<T: Op<f32> + Op<f64> + Op<Dual> + Op<DoubleDouble>> AnyOp for T {}
 pub trait Scalar: Gemm {
     /// The op's rules over this type.
     fn op(any: &dyn AnyOp) -> &dyn Op<Self>;
+    /// Doubles as numbers of this type; doubles themselves are shared, not copied.
+    fn from_doubles(data: &Arc<Vec<f64>>) -> Arc<Vec<Self>>;
 }
 
 macro_rules! impl_scalar {
-    ($($t:ty),*) => {
+    ($($t:ty, $from_doubles:expr;)*) => {
         $(impl Scalar for $t {
             fn op(any: &dyn AnyOp) -> &dyn Op<Self> {
                 any
+            }
+
+            fn from_doubles(data: &Arc<Vec<f64>>) -> Arc<Vec<Self>> {
+                $from_doubles(data)
             }
         })*
     };
 }
 
-impl_scalar!(f32, f64, Dual, DoubleDouble);
+impl_scalar! {
+    f64, Arc::clone;
+    f32, converted;
+    Dual, converted;
+    DoubleDouble, converted;
+}
+
+fn converted<S: Float>(data: &Arc<Vec<f64>>) -> Arc<Vec<S>> {
+    Arc::new(data.iter().map(|&x| S::from_f64(x)).collect())
+}
 
 /// Where a vjp puts what it finds: one slot per input, only the wanted ones open.
 ///

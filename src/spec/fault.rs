@@ -126,6 +126,15 @@ impl Faults {
         }
     }
 
+    /// Add one whose detail takes work to find; it is only asked for where it will be listed.
+    pub fn push_with(&mut self, at: At<'_>, code: Code, detail: impl FnOnce() -> String) {
+        if self.is_full() {
+            self.unlisted += 1;
+        } else {
+            self.push(at, code, detail());
+        }
+    }
+
     /// Add one whose pointer is known as text.
     pub fn push_pointer(&mut self, pointer: String, code: Code, detail: impl Into<String>) {
         if self.is_full() {
@@ -175,12 +184,12 @@ impl<'p> At<'p> {
     pub const ROOT: At<'static> = At { parent: None, key: Key::Root };
 
     /// The member `name` of this object.
-    pub fn name(&'p self, name: &'p str) -> At<'p> {
+    pub const fn name(&'p self, name: &'p str) -> At<'p> {
         At { parent: Some(self), key: Key::Name(name) }
     }
 
     /// The element `index` of this array.
-    pub fn index(&'p self, index: usize) -> At<'p> {
+    pub const fn index(&'p self, index: usize) -> At<'p> {
         At { parent: Some(self), key: Key::Index(index) }
     }
 

@@ -30,6 +30,12 @@ impl<S: Float> Tensor<S> {
         Self { shape, data: Arc::new(data) }
     }
 
+    /// Elements that somebody else may hold too.
+    pub fn shared(shape: Shape, data: Arc<Vec<S>>) -> Self {
+        assert_eq!(shape.size(), data.len(), "elements of a tensor of shape {shape}");
+        Self { shape, data }
+    }
+
     /// A single number.
     pub fn scalar(value: S) -> Self {
         Self::new(Shape::SCALAR, vec![value])

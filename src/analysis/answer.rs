@@ -1,0 +1,203 @@
+//! The answer of a run, and its two forms: JSON and safetensors.
+
+use super::run::NonFinite;
+use super::{ENGINE, Form, Reply};
+use crate::losses::Echo;
+use crate::ops::attributes::Value;
+use crate::spec::problem::Encoding;
+use crate::spec::safetensors::File;
+use crate::spec::write::{Wire, Writer};
+use crate::tensor::{Shape, Tensor};
+
+/// A tensor with its name.
+pub(super) type Named<S> = Vec<(String, Tensor<S>)>;
+
+/// All that a reply may hold; what was not computed is absent.
+#[derive(Debug)]
+pub(super) struct Answer<'j, S> {
+    pub(super) loss: Option<S>,
+    pub(super) losses: Option<Tensor<S>>,
+    pub(super) objective: Option<&'j Echo>,
+    pub(super) outputs: Named<S>,
+    pub(super) gradients: Option<Named<S>>,
+    pub(super) input_gradients: Option<Named<S>>,
+    pub(super) regularization: Option<(S, Option<Named<S>>)>,
+    pub(super) trace: Option<Vec<Entry<'j, S>>>,
+    pub(super) non_finite: Option<NonFinite>,
+    pub(super) request_hash: &'j str,
+}
+
+/// One node of the trace.
+#[derive(Debug)]
+pub(super) struct Entry<'j, S> {
+    pub(super) id: &'j str,
+    pub(super) op: &'j str,
+    pub(super) inputs: &'j [String],
+    /// `a`, `z`, `dE_da`, `dE_dz`, those that there are.
+    pub(super) tensors: Vec<(&'static str, Tensor<S>)>,
+}
+
+impl<S: Wire> Answer<'_, S> {
+    /// Whether every number is finite.
+    pub(super) fn is_finite(&self) -> bool {
+        let finite = |tensor: &Tensor<S>| tensor.data().iter().all(|x| x.is_finite());
+        let named = |list: &Named<S>| list.iter().all(|(_, tensor)| finite(tensor));
+        self.loss.is_none_or(|loss| loss.is_finite())
+            && self.losses.as_ref().is_none_or(finite)
+            && named(&self.outputs)
+            && self.gradients.as_ref().is_none_or(named)
+            && self.input_gradients.as_ref().is_none_or(named)
+            && self.trace.iter().flatten().all(|entry| entry.tensors.iter().all(|(_, tensor)| finite(tensor)))
+    }
+
+    /// The reply in a form.
+    pub(super) fn write(&self, form: Form, encoding: Encoding) -> Reply {
+        match form {
+            Form::Json => Reply { content_type: "application/json", body: self.json(encoding) },
+            Form::Safetensors => Reply { content_type: "application/vnd.safetensors", body: self.safetensors() },
+        }
+    }
+
+    fn json(&self, encoding: Encoding) -> Vec<u8> {
+        let mut w = Writer::new();
+        let named = |w: &mut Writer, list: &Named<S>| {
+            w.object(|w| list.iter().for_each(|(name, tensor)| w.key(name).tensor(tensor.shape(), tensor.data(), encoding)));
+        };
+        w.object(|w| {
+            if let Some(loss) = self.loss {
+                w.key("loss").number(loss);
+            }
+            if let Some(losses) = &self.losses {
+                w.key("losses").tensor(losses.shape(), losses.data(), encoding);
+            }
+            if let Some(echo) = self.objective {
+                objective(w.key("objective"), echo);
+            }
+            named(w.key("outputs"), &self.outputs);
+            if let Some(gradients) = &self.gradients {
+                named(w.key("gradients"), gradients);
+            }
+            if let Some(gradients) = &self.input_gradients {
+                named(w.key("input_gradients"), gradients);
+            }
+            if let Some((loss, gradients)) = &self.regularization {
+                w.key("regularization").object(|w| {
+                    w.key("loss").number(*loss);
+                    if let Some(gradients) = gradients {
+                        named(w.key("gradients"), gradients);
+                    }
+                });
+            }
+            if let Some(trace) = &self.trace {
+                w.key("trace").array(|w| {
+                    for entry in trace {
+                        w.object(|w| {
+                            w.key("id").string(entry.id);
+                            w.key("op").string(entry.op);
+                            w.key("inputs").strings(entry.inputs.iter().map(String::as_str));
+                            for (name, tensor) in &entry.tensors {
+                                w.key(name).tensor(tensor.shape(), tensor.data(), encoding);
+                            }
+                        });
+                    }
+                });
+            }
+            if let Some(found) = &self.non_finite {
+                non_finite(w.key("non_finite"), found);
+            }
+            self.meta(w.key("meta"));
+        });
+        w.into_bytes()
+    }
+
+    fn meta(&self, w: &mut Writer) {
+        w.object(|w| {
+            w.key("engine").string(ENGINE);
+            w.key("dtype").string(S::DTYPE);
+            w.key("request_hash").string(self.request_hash);
+        });
+    }
+
+    fn safetensors(&self) -> Vec<u8> {
+        let mut file = File::default();
+        let mut put = |name: String, tensor: &Tensor<S>| file.put(name, tensor.shape(), tensor.data());
+        if let Some(losses) = &self.losses {
+            put("losses".to_owned(), losses);
+        }
+        let lists = [("outputs", Some(&self.outputs)), ("gradients", self.gradients.as_ref())];
+        let regularization = self.regularization.as_ref().and_then(|(_, gradients)| gradients.as_ref());
+        let lists = lists.into_iter().chain([
+            ("input_gradients", self.input_gradients.as_ref()),
+            ("regularization/gradients", regularization),
+        ]);
+        for (folder, list) in lists {
+            for (name, tensor) in list.into_iter().flatten() {
+                put(format!("{folder}/{name}"), tensor);
+            }
+        }
+        for entry in self.trace.iter().flatten() {
+            for (name, tensor) in &entry.tensors {
+                put(format!("trace/{}/{name}", entry.id), tensor);
+            }
+        }
+        let text = |write: &dyn Fn(&mut Writer)| {
+            let mut w = Writer::new();
+            write(&mut w);
+            String::from_utf8_lossy(&w.into_bytes()).into_owned()
+        };
+        let mut metadata = Vec::new();
+        if let Some(loss) = self.loss {
+            file.put("loss", Shape::SCALAR, &[loss]);
+            metadata.push(("loss", text(&|w| w.number(loss))));
+        }
+        if let Some((loss, _)) = &self.regularization {
+            metadata.push(("regularization.loss", text(&|w| w.number(*loss))));
+        }
+        if let Some(echo) = self.objective {
+            metadata.push(("objective", text(&|w| objective(w, echo))));
+        }
+        if let Some(found) = &self.non_finite {
+            metadata.push(("non_finite", text(&|w| non_finite(w, found))));
+        }
+        metadata.push(("meta", text(&|w| self.meta(w))));
+        file.finish(&metadata)
+    }
+}
+
+fn non_finite(w: &mut Writer, found: &NonFinite) {
+    w.object(|w| {
+        w.key("first_node").string(&found.first_node);
+        w.key("pass").string(found.pass);
+    });
+}
+
+fn objective(w: &mut Writer, echo: &Echo) {
+    w.object(|w| {
+        w.key("op").string(echo.op);
+        let (of, is_list) = &echo.of;
+        if *is_list {
+            w.key("of").strings(of.iter().map(String::as_str));
+        } else {
+            w.key("of").string(&of[0]);
+        }
+        for (name, value) in echo.attributes.iter() {
+            match value {
+                Value::Absent => {}
+                Value::Number(x) => w.key(name).number(*x),
+                Value::Integer(n) => w.key(name).raw(n.to_string().as_bytes()),
+                Value::Boolean(truth) => w.key(name).boolean(*truth),
+                Value::Word(text) | Value::Seed(text) => w.key(name).string(text),
+                Value::Integers(list) => w.key(name).array(|w| list.iter().for_each(|n| w.raw(n.to_string().as_bytes()))),
+                Value::Tensor { shape, data } => match Shape::new(shape) {
+                    Ok(shape) => w.key(name).tensor(shape, data, Encoding::Nested),
+                    Err(_) => {}
+                },
+            }
+        }
+        w.key("reduction").string(echo.reduction.as_str());
+        w.key("samples").integer(echo.samples as u64);
+        w.key("divisor").number(echo.divisor);
+        w.key("weighted").boolean(echo.weighted);
+        w.key("formula").string(echo.formula);
+    });
+}

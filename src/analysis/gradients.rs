@@ -1,0 +1,164 @@
+//! The main job: loss, outputs, every gradient, every node's dE/dz; and `forward`, the same without the backward sweep.
+
+use super::answer::{Answer, Entry, Named};
+use super::run::{Job, Run, gradient, input_gradient};
+use super::{Cost, Failure, Form, Guard, Prepared, Reply, Request, read, request_hash, within};
+use crate::config::Limits;
+use crate::lower::{Need, lower, select};
+use crate::ops::Scalar;
+use crate::spec::fault::Faults;
+use crate::spec::problem::{Options, Precision};
+use crate::spec::write::Wire;
+use crate::tape::Sweep;
+use crate::tensor::{Shape, Tensor};
+
+/// A problem that is ready to run.
+struct Ready {
+    job: Job,
+    options: Options,
+    form: Form,
+    backward: bool,
+    cost: Cost,
+    request_hash: String,
+}
+
+/// Read, lower, plan and price.
+pub(super) fn prepare(request: Request<'_>, form: Form, limits: &Limits, backward: bool) -> Result<Box<dyn Prepared>, Failure> {
+    let mut faults = Faults::new(limits.faults);
+    let problem = read(request, limits, &mut faults)?;
+    let options = problem.options.clone();
+    let need = if backward { Need::Loss } else { Need::Outputs };
+    let lowered = lower(problem, need, limits, &mut faults);
+    let clean = faults.is_empty();
+    let selected = lowered.map(|lowered| {
+        // Names are only looked up in a network that is whole.
+        let selection = if clean { select(&lowered, &options, &mut faults) } else { crate::lower::Selection::default() };
+        (lowered, selection)
+    });
+    let Some((lowered, selection)) = selected.filter(|_| faults.is_empty()) else {
+        return Err(Failure::Invalid(faults));
+    };
+    let job = Job::new(lowered, selection, backward);
+    let cost = cost(&job, &options, backward);
+    within(cost, limits)?;
+    Ok(Box::new(Ready { job, options, form, backward, cost, request_hash: request_hash(request) }))
+}
+
+fn cost(job: &Job, options: &Options, backward: bool) -> Cost {
+    let (plan, lowered) = (&job.plan, &job.lowered);
+    let width = match options.dtype {
+        Precision::F64 => 8,
+        Precision::F32 => 4,
+    };
+    let asked = || job.selection.parameters.iter().map(|&i| lowered.parameters[i].shape.size() as u64);
+    let mut flops = plan.forward_flops();
+    // Text takes some 20 bytes a number, and the reply holds at most what the sweeps hold.
+    let mut bytes = plan.peak_elements().saturating_mul(width + 20);
+    if backward {
+        let sweeps = if options.per_sample { 1 + lowered.samples as u64 } else { 1 };
+        flops = flops.saturating_add(plan.backward_flops().saturating_mul(sweeps));
+        if options.per_sample {
+            let elements = asked().fold(0_u64, u64::saturating_add).saturating_mul(lowered.samples as u64);
+            bytes = bytes.saturating_add(elements.saturating_mul(width + 20));
+        }
+    }
+    Cost { flops, bytes }
+}
+
+impl Prepared for Ready {
+    fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    fn run(self: Box<Self>, guard: Guard<'_>) -> Result<Reply, Failure> {
+        match self.options.dtype {
+            Precision::F64 => self.answer::<f64>(guard),
+            Precision::F32 => self.answer::<f32>(guard),
+        }
+    }
+}
+
+impl Ready {
+    fn answer<S: Scalar + Wire>(&self, guard: Guard<'_>) -> Result<Reply, Failure> {
+        let lowered = &self.job.lowered;
+        let run: Run<'_, S> = self.job.forward(guard).map_err(Failure::Stopped)?;
+        let sweep = if self.backward { Some(run.backward(guard).map_err(Failure::Stopped)?) } else { None };
+        let outputs = lowered.outputs.iter().map(|&i| &lowered.nodes[i]);
+        let mut answer = Answer {
+            loss: run.loss(),
+            losses: run.losses().cloned(),
+            objective: lowered.objective.as_ref().map(|objective| &objective.echo),
+            outputs: outputs.map(|node| (node.id.clone(), run.value(node.z).clone())).collect(),
+            gradients: None,
+            input_gradients: None,
+            regularization: None,
+            trace: self.trace(&run, sweep.as_ref()),
+            non_finite: None,
+            request_hash: &self.request_hash,
+        };
+        if let Some(sweep) = &sweep {
+            let gradients = if self.options.per_sample { self.per_sample(&run, guard)? } else { self.gradients(sweep) };
+            answer.gradients = Some(gradients);
+            if !self.job.selection.inputs.is_empty() {
+                let inputs = self.job.selection.inputs.iter().map(|&i| &lowered.inputs[i]);
+                let gradient = |input| input_gradient(sweep, input, lowered.graph.shape(input.leaf));
+                answer.input_gradients = Some(inputs.map(|input| (input.name.clone(), gradient(input))).collect());
+            }
+        }
+        if !lowered.penalties.is_empty() {
+            let gradients = if self.backward {
+                Some(self.gradients(&run.backward_penalties(guard).map_err(Failure::Stopped)?))
+            } else {
+                None
+            };
+            answer.regularization = Some((run.penalty(), gradients));
+        }
+        if !answer.is_finite() {
+            answer.non_finite = Some(run.first_non_finite(guard).map_err(Failure::Stopped)?);
+        }
+        Ok(answer.write(self.form, self.options.encoding))
+    }
+
+    fn gradients<S: Scalar>(&self, sweep: &Sweep<S>) -> Named<S> {
+        let asked = self.job.selection.parameters.iter().map(|&i| &self.job.lowered.parameters[i]);
+        asked.map(|parameter| (parameter.name.clone(), gradient(sweep, parameter))).collect()
+    }
+
+    /// The gradient of every sample's own loss, stacked along a leading sample axis.
+    fn per_sample<S: Scalar>(&self, run: &Run<'_, S>, guard: Guard<'_>) -> Result<Named<S>, Failure> {
+        let samples = self.job.lowered.samples;
+        let asked = || self.job.selection.parameters.iter().map(|&i| &self.job.lowered.parameters[i]);
+        let mut data: Vec<Vec<S>> = asked().map(|parameter| Vec::with_capacity(samples * parameter.shape.size())).collect();
+        for sample in 0..samples {
+            let sweep = run.backward_sample(sample, guard).map_err(Failure::Stopped)?;
+            for (data, parameter) in data.iter_mut().zip(asked()) {
+                data.extend_from_slice(gradient(&sweep, parameter).data());
+            }
+        }
+        let stacked = asked().zip(data).map(|(parameter, data)| {
+            let shape = Shape::batched(samples, parameter.shape.dims()).expect("priced below the limits, one axis below the most");
+            (parameter.name.clone(), Tensor::new(shape, data))
+        });
+        Ok(stacked.collect())
+    }
+
+    fn trace<S: Scalar>(&self, run: &Run<'_, S>, sweep: Option<&Sweep<S>>) -> Option<Vec<Entry<'_, S>>> {
+        if self.options.trace == crate::spec::problem::Trace::None {
+            return None;
+        }
+        let graph = &self.job.lowered.graph;
+        let bar = |sweep: &Sweep<S>, id| sweep.cotangent(id).cloned().unwrap_or_else(|| Tensor::zeros(graph.shape(id)));
+        let entry = |&i: &usize| {
+            let node = &self.job.lowered.nodes[i];
+            let mut tensors = Vec::with_capacity(4);
+            tensors.extend(node.a.map(|a| ("a", run.value(a).clone())));
+            tensors.push(("z", run.value(node.z).clone()));
+            if let Some(sweep) = sweep {
+                tensors.extend(node.a.map(|a| ("dE_da", bar(sweep, a))));
+                tensors.push(("dE_dz", bar(sweep, node.z)));
+            }
+            Entry { id: &node.id, op: &node.op, inputs: &node.inputs, tensors }
+        };
+        Some(self.job.selection.trace.iter().map(entry).collect())
+    }
+}

@@ -1,0 +1,91 @@
+//! No run: the nodes in order with their shapes, the parameters that the network has, what a run would cost.
+
+use super::run::Job;
+use super::{Cost, ENGINE, Failure, Guard, Prepared, Reply, Request, read, request_hash};
+use crate::config::Limits;
+use crate::lower::{Need, lower, select};
+use crate::spec::fault::Faults;
+use crate::spec::problem::{Options, Precision};
+use crate::spec::write::Writer;
+
+struct Ready {
+    job: Job,
+    options: Options,
+    request_hash: String,
+}
+
+/// Read, lower and plan.
+pub(super) fn prepare(request: Request<'_>, limits: &Limits) -> Result<Box<dyn Prepared>, Failure> {
+    let mut faults = Faults::new(limits.faults);
+    let problem = read(request, limits, &mut faults)?;
+    let options = problem.options.clone();
+    let lowered = lower(problem, Need::Shapes, limits, &mut faults);
+    let Some(lowered) = lowered.filter(|_| faults.is_empty()) else { return Err(Failure::Invalid(faults)) };
+    let selection = select(&lowered, &options, &mut faults);
+    if !faults.is_empty() {
+        return Err(Failure::Invalid(faults));
+    }
+    let job = Job::new(lowered, selection, true);
+    Ok(Box::new(Ready { job, options, request_hash: request_hash(request) }))
+}
+
+impl Prepared for Ready {
+    fn cost(&self) -> Cost {
+        Cost::default()
+    }
+
+    fn run(self: Box<Self>, _: Guard<'_>) -> Result<Reply, Failure> {
+        let (lowered, plan) = (&self.job.lowered, &self.job.plan);
+        let width = match self.options.dtype {
+            Precision::F64 => 8,
+            Precision::F32 => 4,
+        };
+        let mut w = Writer::new();
+        w.object(|w| {
+            w.key("valid").boolean(true);
+            w.key("samples").integer(lowered.samples as u64);
+            w.key("inputs").array(|w| {
+                for input in &lowered.inputs {
+                    w.object(|w| {
+                        w.key("name").string(&input.name);
+                        w.key("shape").sizes(lowered.graph.shape(input.leaf).sample_dims());
+                        w.key("dtype").string(if input.real { "f64" } else { "i64" });
+                    });
+                }
+            });
+            w.key("nodes").array(|w| {
+                for node in &lowered.nodes {
+                    w.object(|w| {
+                        w.key("id").string(&node.id);
+                        w.key("op").string(&node.op);
+                        w.key("inputs").strings(node.inputs.iter().map(String::as_str));
+                        w.key("shape").sizes(lowered.graph.shape(node.z).sample_dims());
+                    });
+                }
+            });
+            w.key("outputs").strings(lowered.outputs.iter().map(|&i| lowered.nodes[i].id.as_str()));
+            w.key("parameters").array(|w| {
+                for parameter in &lowered.parameters {
+                    w.object(|w| {
+                        w.key("name").string(&parameter.name);
+                        w.key("shape").sizes(parameter.shape.dims());
+                        w.key("trained").boolean(parameter.trained);
+                    });
+                }
+            });
+            let count = lowered.parameters.iter().map(|parameter| parameter.shape.size() as u64).sum();
+            w.key("parameter_count").integer(count);
+            w.key("cost").object(|w| {
+                w.key("forward_flops").integer(plan.forward_flops());
+                w.key("backward_flops").integer(plan.backward_flops());
+                w.key("flops").integer(plan.forward_flops().saturating_add(plan.backward_flops()));
+                w.key("bytes").integer(plan.peak_elements().saturating_mul(width));
+            });
+            w.key("meta").object(|w| {
+                w.key("engine").string(ENGINE);
+                w.key("request_hash").string(&self.request_hash);
+            });
+        });
+        Ok(Reply { content_type: "application/json", body: w.into_bytes() })
+    }
+}

@@ -1,0 +1,334 @@
+//! From the wire to the graph: names, order, shapes, parameters, the objective. All that is wrong is collected; what comes
+//! out cannot be wrong.
+
+mod attributes;
+mod context;
+pub mod layers;
+mod neuron;
+mod order;
+mod parameters;
+pub mod random;
+mod regularizer;
+mod selection;
+mod sources;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+pub use context::{Context, Failed};
+pub use parameters::Parameter;
+pub use regularizer::Penalty;
+pub use selection::{Selection, select};
+
+use crate::config::Limits;
+use crate::graph::{Graph, NodeId};
+use crate::losses;
+use crate::ops::{self, Arity};
+pub(crate) use crate::spec::decode::hint;
+use crate::spec::fault::{At, Code, Faults};
+use crate::spec::problem::{ActivationSpec, BatchSpec, NetworkSpec, NodeSpec, Options, Pointers, Problem};
+use crate::spec::tensor::InitSpec;
+
+/// A problem as a graph, with what is needed to run it and to name what it gives.
+#[derive(Debug)]
+pub struct Lowered {
+    /// The computation.
+    pub graph: Graph,
+    /// Where each leaf's value comes from, in order of the leaves.
+    pub leaves: Vec<(NodeId, Leaf)>,
+    /// The samples of the minibatch.
+    pub samples: usize,
+    /// The network's inputs as declared.
+    pub inputs: Vec<Input>,
+    /// The parameters, in the order in which the network first names them.
+    pub parameters: Vec<Parameter>,
+    /// The network's nodes in topological order.
+    pub nodes: Vec<Traced>,
+    /// Places in `nodes`: the objective's own and those that nobody reads.
+    pub outputs: Vec<usize>,
+    /// The loss, where one was given.
+    pub objective: Option<Objective>,
+    /// The terms of the regularization.
+    pub penalties: Vec<Penalty>,
+}
+
+/// Where a leaf's numbers come from. Those of initialisers are made when the run has been priced, not before.
+#[derive(Debug, Clone)]
+pub enum Leaf {
+    /// Given numbers.
+    Values(Arc<Vec<f64>>),
+    /// An initialiser, with the name of the stream that it draws from.
+    Init(InitSpec, String),
+    /// A dropout mask, 1 keeps and 0 drops, with its seed and the name of its stream.
+    Mask { /// Probability of dropping.
+        p: f64, /// The seed as text.
+        seed: String, /// The stream's name.
+        stream: String },
+    /// Not given: such a graph is only looked at, never run.
+    Unknown,
+}
+
+/// An input of the network.
+#[derive(Debug)]
+pub struct Input {
+    /// Its name.
+    pub name: String,
+    /// Its leaf.
+    pub leaf: NodeId,
+    /// Whether it is made of real numbers, so that it has a gradient; token indices have none.
+    pub real: bool,
+}
+
+/// A node of the network as the client named it.
+#[derive(Debug)]
+pub struct Traced {
+    /// Its id.
+    pub id: String,
+    /// Its op.
+    pub op: String,
+    /// The names of its inputs.
+    pub inputs: Vec<String>,
+    /// Its pre-activation, where it has an activation.
+    pub a: Option<NodeId>,
+    /// Its output.
+    pub z: NodeId,
+}
+
+/// What is differentiated: a weighted sum of per-sample losses.
+#[derive(Debug)]
+pub struct Objective {
+    /// The per-sample losses, shape `[N]`.
+    pub losses: NodeId,
+    /// The derivative of the objective by each of them: weights, and the division of a mean.
+    pub factors: Vec<f64>,
+    /// What the reply says of it.
+    pub echo: losses::Echo,
+}
+
+/// What a network's name stands for while it is being lowered.
+#[derive(Debug, Clone, Copy)]
+enum Named {
+    /// An input's or a lowered node's value.
+    Value(NodeId),
+    /// A node that could not be lowered; the fault is already reported, and those who read it stay silent.
+    Failed,
+}
+
+/// What a question needs of a problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// A batch and a loss.
+    Loss,
+    /// A batch; a loss if there is one.
+    Outputs,
+    /// Nothing: shapes are asked, values are not. Without `parameters`, none is missing.
+    Shapes,
+}
+
+/// Lower a problem.
+///
+/// Returns nothing where a fault leaves no graph worth planning; the caller looks at `faults` in any case.
+pub fn lower(problem: Problem<'_>, need: Need, limits: &Limits, faults: &mut Faults) -> Option<Lowered> {
+    let Problem { network, parameters, parameters_given, parameters_failed, batch, loss, regularization, options, .. } = problem;
+    let network = network?;
+    let mut lowering = Lowering {
+        graph: Graph::new(),
+        leaves: Vec::new(),
+        parameters: parameters::Table::new(parameters, parameters_given || need != Need::Shapes),
+        names: HashMap::with_capacity(network.inputs.len() + network.nodes.len()),
+        shared: HashSet::new(),
+        failed: HashSet::new(),
+        unread: parameters_failed.into_iter().collect(),
+        integer_inputs: Vec::new(),
+        samples: 1,
+        faults,
+        limits,
+        options: &options,
+    };
+    if batch.is_none() && need != Need::Shapes {
+        lowering.faults.push(At::ROOT, Code::MissingField, "the problem has no \"batch\"");
+    }
+    if loss.is_none() && need == Need::Loss {
+        lowering.faults.push(At::ROOT, Code::MissingField, "the problem has no \"loss\"");
+    }
+    let given = batch.is_some();
+    let BatchSpec { inputs, inputs_failed, targets, targets_failed, weights } = batch.unwrap_or_default();
+    if inputs_failed {
+        lowering.failed.extend(network.inputs.iter().map(|input| input.name.to_string()));
+    } else if given && inputs.is_none() {
+        lowering.faults.push(At::ROOT.name("batch"), Code::MissingField, "the minibatch has no \"inputs\"");
+    }
+    let inputs = lowering.inputs(&network, inputs);
+    let nodes = lowering.nodes(network);
+    lowering.surplus();
+    let unread = lowering.unread(&nodes);
+    let objective = loss.and_then(|loss| losses::lower(&mut lowering, loss, targets, weights, need != Need::Shapes && given && !targets_failed).ok());
+    let penalties = lowering.penalties(&regularization);
+    let of = objective.as_ref().map_or(&[][..], |(_, of)| of);
+    let outputs = (0..nodes.len()).filter(|&i| unread[i] || of.contains(&nodes[i].z)).collect();
+    let Lowering { graph, leaves, parameters, samples, .. } = lowering;
+    Some(Lowered {
+        graph,
+        leaves,
+        samples,
+        inputs,
+        parameters: parameters.into_parameters(),
+        nodes,
+        outputs,
+        objective: objective.map(|(objective, _)| objective),
+        penalties,
+    })
+}
+
+/// The work in progress.
+pub(crate) struct Lowering<'l> {
+    pub(crate) graph: Graph,
+    leaves: Vec<(NodeId, Leaf)>,
+    parameters: parameters::Table,
+    names: HashMap<String, Named>,
+    /// Entries of `parameters` that some inline name refers to, so that several may share them.
+    shared: HashSet<String>,
+    /// Entries of `parameters` that could not be read.
+    unread: HashSet<String>,
+    /// Inputs and nodes that could not be lowered.
+    failed: HashSet<String>,
+    integer_inputs: Vec<(String, NodeId)>,
+    pub(crate) samples: usize,
+    pub(crate) faults: &'l mut Faults,
+    pub(crate) limits: &'l Limits,
+    pub(crate) options: &'l Options,
+}
+
+impl Lowering<'_> {
+    /// Lower every node, in topological order.
+    fn nodes(&mut self, network: NetworkSpec<'_>) -> Vec<Traced> {
+        let pointers = network.pointers();
+        let mut positions = HashMap::with_capacity(network.nodes.len());
+        for (position, node) in network.nodes.iter().enumerate() {
+            positions.entry(node.id.to_string()).or_insert(position);
+            self.refer(node);
+        }
+        let sources: Vec<Vec<usize>> = network.nodes.iter().map(|node| self.sources_of(node, &positions)).collect();
+        let order = order::order(&sources);
+        for cycle in &order.cycles {
+            self.report_cycle(cycle, &network.nodes, &pointers);
+        }
+        if !order.cycles.is_empty() {
+            // What depends on a cycle is not computed either; say nothing more of it.
+            let computed: HashSet<_> = order.sorted.iter().copied().collect();
+            for (position, node) in network.nodes.iter().enumerate().filter(|(position, _)| !computed.contains(position)) {
+                let _ = position;
+                self.names.insert(node.id.to_string(), Named::Failed);
+                self.failed.insert(node.id.to_string());
+            }
+        }
+        let mut nodes: Vec<Option<NodeSpec<'_>>> = network.nodes.into_iter().map(Some).collect();
+        let mut traced = Vec::with_capacity(nodes.len());
+        for position in order.sorted {
+            let node = nodes[position].take().expect("an order holds each node once");
+            let id = node.id.to_string();
+            let pointer = pointers.node(node.index);
+            match self.node(node, pointer) {
+                Ok(node) => {
+                    self.names.insert(id, Named::Value(node.z));
+                    traced.push(node);
+                }
+                Err(Failed) => {
+                    self.names.insert(id.clone(), Named::Failed);
+                    self.failed.insert(id);
+                }
+            }
+        }
+        traced
+    }
+
+    fn node(&mut self, node: NodeSpec<'_>, pointer: String) -> Result<Traced, Failed> {
+        if !node.ok {
+            return Err(Failed);
+        }
+        let NodeSpec { id, op, inputs, activation, attributes, .. } = node;
+        let sources = self.sources(&inputs, &pointer)?;
+        let names = sources::names(&inputs);
+        let mut context = Context::new(self, &id, pointer);
+        let before = if op == "neuron" {
+            context.neuron(&sources, &inputs, attributes)
+        } else if let Some(layer) = layers::CATALOG.iter().find(|layer| layer.name == op) {
+            context.arity(&op, layer.arity, sources.len())?;
+            let parameters: Vec<_> = layer.parameters.iter().map(|parameter| parameter.name).collect();
+            let values = context.attributes(layer.attributes, &parameters, attributes)?;
+            (layer.build)(&mut context, &values, &sources)
+        } else if let Some(entry) = ops::CATALOG.iter().find(|entry| entry.name == op) {
+            context.arity(&op, entry.arity, sources.len())?;
+            let values = context.attributes(entry.attributes, &[], attributes)?;
+            let built = context.valid((entry.build)(&values))?;
+            context.boxed(built, &sources)
+        } else {
+            let names = ops::CATALOG.iter().map(|entry| entry.name).chain(layers::CATALOG.iter().map(|layer| layer.name));
+            let hint = hint(&op, names.chain(["neuron"]));
+            return Err(context.fault_in("op", Code::UnknownOp, format!("no op is named \"{op}\"{hint}; GET /v1/ops lists them all")));
+        }?;
+        let (a, z) = match activation {
+            None => (None, before),
+            Some(activation) => (Some(before), context.activation(activation, before, op == "neuron")?),
+        };
+        Ok(Traced { id: id.into_owned(), op: op.into_owned(), inputs: names, a, z })
+    }
+
+    fn report_cycle(&mut self, cycle: &[usize], nodes: &[NodeSpec<'_>], pointers: &Pointers) {
+        const SHOWN: usize = 12;
+        let first = cycle.iter().copied().min().expect("a cycle has nodes");
+        let start = cycle.iter().position(|&node| node == first).expect("it was taken from there");
+        let mut path: Vec<_> = cycle[start..].iter().chain(&cycle[..start]).map(|&node| nodes[node].id.as_ref()).collect();
+        let length = path.len();
+        path.truncate(SHOWN);
+        let mut text = path.join(" -> ");
+        if length > SHOWN {
+            text.push_str(" -> ...");
+        }
+        let id = &nodes[first].id;
+        let detail = match length {
+            1 => format!("\"{id}\" feeds itself; a network must be acyclic"),
+            _ => format!("a cycle of {length} nodes: {text} -> {id}; a network must be acyclic"),
+        };
+        self.faults.push_pointer(pointers.node(nodes[first].index), Code::Cycle, detail);
+    }
+
+    /// Which of these nobody reads; to be asked before losses read them.
+    fn unread(&self, nodes: &[Traced]) -> Vec<bool> {
+        let mut unread = vec![true; self.graph.nodes().len()];
+        for node in self.graph.nodes() {
+            for &input in &node.inputs {
+                unread[input] = false;
+            }
+        }
+        nodes.iter().map(|node| unread[node.z.index()]).collect()
+    }
+}
+
+impl<'a> Context<'_, '_, 'a> {
+    fn arity(&mut self, op: &str, arity: Arity, found: usize) -> Result<(), Failed> {
+        let (fits, expected) = match arity {
+            Arity::Exactly(1) => (found == 1, "1 input".to_owned()),
+            Arity::Exactly(n) => (found == n, format!("{n} inputs")),
+            Arity::Between(low, high) => ((low..=high).contains(&found), format!("{low} or {high} inputs")),
+            Arity::AtLeast(n) => (found >= n, format!("at least {n} inputs")),
+        };
+        if fits { Ok(()) } else { Err(self.fault_in("inputs", Code::ShapeMismatch, format!("{op} takes {expected}, found {found}"))) }
+    }
+
+    fn activation(&mut self, activation: ActivationSpec<'a>, before: NodeId, neuron: bool) -> Result<NodeId, Failed> {
+        let ActivationSpec { op, attributes } = activation;
+        let pointer = format!("{}/activation", self.pointer);
+        let pointer = std::mem::replace(&mut self.pointer, pointer);
+        let allowed = |entry: &&&ops::Entry| entry.elementwise || (!neuron && ["softmax", "log_softmax"].contains(&entry.name));
+        let Some(entry) = ops::CATALOG.iter().filter(allowed).find(|entry| entry.name == op) else {
+            let hint = hint(&op, ops::CATALOG.iter().filter(allowed).map(|entry| entry.name));
+            return Err(self.fault(Code::UnknownOp, format!("no activation is named \"{op}\"{hint}")));
+        };
+        let values = self.attributes(entry.attributes, &[], attributes)?;
+        let built = self.valid((entry.build)(&values))?;
+        let z = self.boxed(built, &[before])?;
+        self.pointer = pointer;
+        Ok(z)
+    }
+}

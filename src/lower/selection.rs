@@ -1,0 +1,121 @@
+//! `wrt` and `trace`: which gradients and which nodes a client asks for.
+
+use std::collections::HashSet;
+
+use super::{Lowered, hint};
+use crate::spec::fault::{At, Code, Faults};
+use crate::spec::problem::{Options, Trace};
+
+/// What a client asked for, as places in the lists of [`Lowered`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Parameters whose gradient is asked.
+    pub parameters: Vec<usize>,
+    /// Inputs whose gradient is asked.
+    pub inputs: Vec<usize>,
+    /// Nodes to be traced.
+    pub trace: Vec<usize>,
+}
+
+/// Whether `name` matches `pattern`, where `*` stands for any run of characters and `?` for one.
+pub(crate) fn glob(pattern: &str, name: &str) -> bool {
+    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
+    let (mut p, mut n) = (0, 0);
+    let mut last_star = None;
+    while n < name.len() {
+        if p < pattern.len() && (pattern[p] == b'?' || (pattern[p] != b'*' && pattern[p] == name[n])) {
+            p += 1;
+            n += 1;
+        } else if p < pattern.len() && pattern[p] == b'*' {
+            last_star = Some((p, n));
+            p += 1;
+        } else if let Some((star, from)) = last_star {
+            last_star = Some((star, from + 1));
+            p = star + 1;
+            n = from + 1;
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|&c| c == b'*')
+}
+
+/// Resolve what the options ask for; names that match nothing are faults.
+pub fn select(lowered: &Lowered, options: &Options, faults: &mut Faults) -> Selection {
+    let trained = || (0..lowered.parameters.len()).filter(|&i| lowered.parameters[i].trained);
+    let mut parameters = vec![false; lowered.parameters.len()];
+    let mut inputs = vec![false; lowered.inputs.len()];
+    let patterns: Vec<_> = options.wrt.iter().flatten().filter(|pattern| *pattern != "inputs").collect();
+    if patterns.is_empty() {
+        trained().for_each(|i| parameters[i] = true);
+    }
+    if options.wrt.iter().flatten().any(|pattern| pattern == "inputs") {
+        lowered.inputs.iter().zip(&mut inputs).for_each(|(input, asked)| *asked |= input.real);
+    }
+    let options_at = At::ROOT.name("options");
+    let wrt_at = options_at.name("wrt");
+    for pattern in patterns {
+        let mut any = false;
+        for i in trained().filter(|&i| glob(pattern, &lowered.parameters[i].name)) {
+            parameters[i] = true;
+            any = true;
+        }
+        for (i, input) in lowered.inputs.iter().enumerate().filter(|(_, input)| glob(pattern, &input.name)) {
+            if input.real && (pattern != "*") {
+                inputs[i] = true;
+                any = true;
+            } else if input.name == *pattern {
+                faults.push(wrt_at, Code::InvalidValue, format!("the input \"{pattern}\" holds token indices, which have no gradient"));
+                any = true;
+            }
+        }
+        if !any && pattern != "*" {
+            let names = lowered.parameters.iter().map(|p| p.name.as_str());
+            let hint = hint(pattern, names.chain(lowered.inputs.iter().map(|input| input.name.as_str())).chain(["inputs"]));
+            faults.push(wrt_at, Code::UnknownName, format!("no parameter or input matches \"{pattern}\"{hint}"));
+        }
+    }
+    let trace = match &options.trace {
+        Trace::All => (0..lowered.nodes.len()).collect(),
+        Trace::None => Vec::new(),
+        Trace::Only(ids) => {
+            let trace_at = options_at.name("trace");
+            let known: HashSet<_> = lowered.nodes.iter().map(|node| node.id.as_str()).collect();
+            for (i, id) in ids.iter().enumerate().filter(|(_, id)| !known.contains(id.as_str())) {
+                let hint = if faults.is_full() { String::new() } else { hint(id, known.iter().copied()) };
+                faults.push(trace_at.index(i), Code::UnknownNode, format!("no node is named \"{id}\"{hint}"));
+            }
+            let ids: HashSet<_> = ids.iter().map(String::as_str).collect();
+            (0..lowered.nodes.len()).filter(|&i| ids.contains(lowered.nodes[i].id.as_str())).collect()
+        }
+    };
+    let indices = |asked: Vec<bool>| asked.into_iter().enumerate().filter_map(|(i, asked)| asked.then_some(i)).collect();
+    Selection { parameters: indices(parameters), inputs: indices(inputs), trace }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::glob;
+
+    #[test]
+    fn globs() {
+        for (pattern, name, matches) in [
+            ("*", "", true),
+            ("*.weight", "fc1.weight", true),
+            ("*.weight", "fc1.weights", false),
+            ("z?->z*", "z7->z5.1", true),
+            ("fc1.weight", "fc1.weight", true),
+            ("**a**b", "xxaxxab", true),
+            ("a*b*c", "abcb", false),
+            ("", "x", false),
+        ] {
+            assert_eq!(glob(pattern, name), matches, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_pattern_is_quadratic_at_worst() {
+        assert!(!glob(&"*a".repeat(500), &"a".repeat(499)));
+        assert!(!glob(&("a*".repeat(200) + "b"), &"a".repeat(5_000)));
+    }
+}

@@ -1,0 +1,1 @@
+//! Tables of texts, and agreement with `serde_json` on random ones.

@@ -1,0 +1,653 @@
+//! The wire structs of a problem: network, parameters, minibatch, loss, options. Attributes of ops stay undecoded: the table of
+//! their op reads them.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::decode::{Fields, string, strings};
+use super::fault::{At, Code, Faults};
+use super::json::Json;
+use super::tensor::{self, Reading, TensorSpec};
+use crate::config::Limits;
+
+/// Members of an object that are read later.
+pub type Members<'a> = Vec<(Cow<'a, str>, Json<'a>)>;
+
+/// A problem as written.
+#[derive(Debug, Default)]
+pub struct Problem<'a> {
+    /// The network, unless it could not be read.
+    pub network: Option<NetworkSpec<'a>>,
+    /// The entries of `parameters`.
+    pub parameters: Vec<(String, TensorSpec)>,
+    /// Whether `parameters` was written at all.
+    pub parameters_given: bool,
+    /// Entries of `parameters` that could not be read.
+    pub parameters_failed: Vec<String>,
+    /// The minibatch.
+    pub batch: Option<BatchSpec<'a>>,
+    /// The loss.
+    pub loss: Option<LossSpec<'a>>,
+    /// Penalties.
+    pub regularization: Vec<RegularizerSpec<'a>>,
+    /// Options.
+    pub options: Options,
+    /// The members that the question itself asked for.
+    pub extra: Members<'a>,
+}
+
+/// A network as written.
+#[derive(Debug)]
+pub struct NetworkSpec<'a> {
+    /// Its inputs.
+    pub inputs: Vec<InputSpec<'a>>,
+    /// Its nodes or layers.
+    pub nodes: Vec<NodeSpec<'a>>,
+    /// Whether they were written as `layers`.
+    pub layered: bool,
+}
+
+/// An input of a network.
+#[derive(Debug)]
+pub struct InputSpec<'a> {
+    /// Its name.
+    pub name: Cow<'a, str>,
+    /// The shape of one sample.
+    pub shape: Vec<usize>,
+    /// What it holds.
+    pub dtype: InputDtype,
+}
+
+/// What an input holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InputDtype {
+    /// Real numbers.
+    Float,
+    /// Indices.
+    Int,
+}
+
+/// A node or layer as written.
+#[derive(Debug)]
+pub struct NodeSpec<'a> {
+    /// Its id, generated for a layer without one.
+    pub id: Cow<'a, str>,
+    /// Its op.
+    pub op: Cow<'a, str>,
+    /// What it reads.
+    pub inputs: Inputs<'a>,
+    /// Its activation.
+    pub activation: Option<ActivationSpec<'a>>,
+    /// Everything else.
+    pub attributes: Members<'a>,
+    /// Its place in the list.
+    pub index: usize,
+    /// Whether it could be read; if not, the faults are reported.
+    pub ok: bool,
+}
+
+/// What a node reads.
+#[derive(Debug)]
+pub enum Inputs<'a> {
+    /// Nothing was written.
+    Absent,
+    /// A list.
+    List(Vec<Source<'a>>),
+    /// A neuron's: each source with its weight.
+    Weighted(Vec<(Cow<'a, str>, WeightSpec<'a>)>),
+}
+
+/// One thing that a node reads.
+#[derive(Debug)]
+pub enum Source<'a> {
+    /// A node, an input, or an entry of `parameters`.
+    Name(Cow<'a, str>),
+    /// A constant.
+    Constant(f64),
+}
+
+/// A weight of a neuron.
+#[derive(Debug)]
+pub enum WeightSpec<'a> {
+    /// A number.
+    Number(f64),
+    /// A shared entry of `parameters`.
+    Name(Cow<'a, str>),
+    /// To be found in `parameters` under its canonical name.
+    Null,
+}
+
+/// An activation: an op and its attributes.
+#[derive(Debug)]
+pub struct ActivationSpec<'a> {
+    /// The op.
+    pub op: Cow<'a, str>,
+    /// Its attributes.
+    pub attributes: Members<'a>,
+}
+
+/// A minibatch as written.
+#[derive(Debug, Default)]
+pub struct BatchSpec<'a> {
+    /// The inputs' values.
+    pub inputs: Option<InputsSpec<'a>>,
+    /// Whether `inputs` were written and could not be read.
+    pub inputs_failed: bool,
+    /// The targets.
+    pub targets: Option<TensorSpec>,
+    /// Whether `targets` were written and could not be read.
+    pub targets_failed: bool,
+    /// A weight for each sample.
+    pub weights: Option<TensorSpec>,
+}
+
+/// The values of a network's inputs.
+#[derive(Debug)]
+pub enum InputsSpec<'a> {
+    /// By name; nothing where a value could not be read.
+    Named(Vec<(Cow<'a, str>, Option<TensorSpec>)>),
+    /// One tensor for all.
+    Bare(TensorSpec),
+}
+
+/// A loss as written.
+#[derive(Debug)]
+pub struct LossSpec<'a> {
+    /// Its name.
+    pub op: Cow<'a, str>,
+    /// The nodes that it reads.
+    pub of: Vec<Cow<'a, str>>,
+    /// Whether they were written as a list.
+    pub of_is_list: bool,
+    /// How samples become one number.
+    pub reduction: Reduction,
+    /// Everything else.
+    pub attributes: Members<'a>,
+}
+
+/// How the losses of samples become one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reduction {
+    /// Their weighted sum.
+    #[default]
+    Sum,
+    /// Their weighted mean.
+    Mean,
+}
+
+impl Reduction {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sum => "sum",
+            Self::Mean => "mean",
+        }
+    }
+}
+
+/// A penalty as written.
+#[derive(Debug)]
+pub struct RegularizerSpec<'a> {
+    /// Squares or absolute values.
+    pub norm: Norm,
+    /// λ.
+    pub strength: f64,
+    /// What it is multiplied by.
+    pub factor: f64,
+    /// Globs over the parameters' names.
+    pub parameters: Vec<Cow<'a, str>>,
+}
+
+/// A norm that is penalised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Norm {
+    /// Sum of absolute values.
+    L1,
+    /// Sum of squares.
+    L2,
+}
+
+/// The options.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Options {
+    /// The number type of the run.
+    pub dtype: Precision,
+    /// Which nodes are traced.
+    pub trace: Trace,
+    /// Which gradients are asked; nothing for all parameters.
+    pub wrt: Option<Vec<String>>,
+    /// Whether gradients are given for each sample.
+    pub per_sample: bool,
+    /// How the reply writes tensors.
+    pub encoding: Encoding,
+    /// Whether "NaN" and "Infinity" are numbers in the request.
+    pub allow_non_finite: bool,
+}
+
+/// The number type of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// Doubles.
+    #[default]
+    F64,
+    /// Singles.
+    F32,
+}
+
+/// Which nodes are traced.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Trace {
+    /// All.
+    #[default]
+    All,
+    /// None.
+    None,
+    /// Those named.
+    Only(Vec<String>),
+}
+
+/// How the reply writes tensors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Encoding {
+    /// Nested arrays.
+    #[default]
+    Nested,
+    /// `{"shape", "data"}`.
+    Flat,
+    /// `{"shape", "dtype", "base64"}`.
+    Base64,
+}
+
+/// Pointers to nodes.
+#[derive(Debug, Clone, Copy)]
+pub struct Pointers {
+    layered: bool,
+}
+
+impl Pointers {
+    /// The node at a place of the list.
+    pub fn node(self, index: usize) -> String {
+        format!("/network/{}/{index}", if self.layered { "layers" } else { "nodes" })
+    }
+}
+
+impl NetworkSpec<'_> {
+    /// Pointers to its nodes.
+    pub fn pointers(&self) -> Pointers {
+        Pointers { layered: self.layered }
+    }
+}
+
+/// Read a problem. `extra` names members that belong to the question.
+pub fn decode<'a>(json: Json<'a>, limits: &Limits, extra: &[&'static str], faults: &mut Faults) -> Problem<'a> {
+    let mut problem = Problem::default();
+    let Some(mut fields) = Fields::of(json, At::ROOT, faults) else { return problem };
+    if let Some(options) = fields.take("options") {
+        problem.options = self::options(options, At::ROOT.name("options"), faults);
+    }
+    let reading = Reading { limits, allow_non_finite: problem.options.allow_non_finite, allow_init: false };
+    if let Some(json) = fields.require("network", faults) {
+        problem.network = network(json, At::ROOT.name("network"), limits, faults);
+    }
+    if let Some(json) = fields.take("parameters") {
+        problem.parameters_given = true;
+        parameters(json, reading, &mut problem, faults);
+    }
+    if let Some(json) = fields.take("batch") {
+        problem.batch = batch(json, At::ROOT.name("batch"), reading, faults);
+    }
+    if let Some(json) = fields.take("loss") {
+        problem.loss = loss(json, At::ROOT.name("loss"), faults);
+    }
+    if let Some(json) = fields.take("regularization") {
+        problem.regularization = regularization(json, At::ROOT.name("regularization"), faults);
+    }
+    for &name in extra {
+        problem.extra.extend(fields.take(name).map(|json| (Cow::Borrowed(name), json)));
+    }
+    fields.finish(faults);
+    problem
+}
+
+fn options(json: Json<'_>, at: At<'_>, faults: &mut Faults) -> Options {
+    let mut options = Options::default();
+    let Some(mut fields) = Fields::of(json, at, faults) else { return options };
+    options.dtype = fields.word("dtype", &[("f64", Precision::F64), ("f32", Precision::F32)], faults).unwrap_or_default();
+    options.trace = match fields.take("trace") {
+        None | Some(Json::Bool(true)) => Trace::All,
+        Some(Json::Bool(false)) => Trace::None,
+        Some(list) => Trace::Only(owned(strings(list, at.name("trace"), faults).unwrap_or_default())),
+    };
+    options.wrt = fields.strings("wrt", faults).map(|(list, _)| owned(list));
+    options.per_sample = fields.boolean("per_sample", faults).unwrap_or_default();
+    let encodings = [("nested", Encoding::Nested), ("flat", Encoding::Flat), ("base64", Encoding::Base64)];
+    options.encoding = fields.word("encoding", &encodings, faults).unwrap_or_default();
+    options.allow_non_finite = fields.boolean("allow_non_finite", faults).unwrap_or_default();
+    fields.finish(faults);
+    options
+}
+
+fn owned(list: Vec<Cow<'_, str>>) -> Vec<String> {
+    list.into_iter().map(Cow::into_owned).collect()
+}
+
+fn network<'a>(json: Json<'a>, at: At<'_>, limits: &Limits, faults: &mut Faults) -> Option<NetworkSpec<'a>> {
+    let mut fields = Fields::of(json, at, faults)?;
+    let mut ids = HashMap::new();
+    let inputs = fields.require("inputs", faults).map(|json| self::inputs(json, at.name("inputs"), &mut ids, limits, faults));
+    let (nodes, layers) = (fields.take("nodes"), fields.take("layers"));
+    fields.finish(faults);
+    let (list, layered) = match (nodes, layers) {
+        (Some(nodes), None) => (nodes, false),
+        (None, Some(layers)) => (layers, true),
+        (Some(_), Some(_)) => {
+            faults.push(at, Code::InvalidValue, "a network has \"nodes\" or \"layers\", not both");
+            return None;
+        }
+        (None, None) => {
+            faults.push(at, Code::MissingField, "a network has \"nodes\" or \"layers\"");
+            return None;
+        }
+    };
+    let at = at.name(if layered { "layers" } else { "nodes" });
+    let list = match list {
+        Json::Array(list) => list,
+        Json::Numbers(numbers) if numbers.data.is_empty() => Vec::new(),
+        other => {
+            faults.push(at, Code::WrongType, format!("expected a list of objects, found {}", other.describe()));
+            return None;
+        }
+    };
+    if list.is_empty() {
+        faults.push(at, Code::MissingField, "the network has no nodes");
+        return None;
+    }
+    if list.len() > limits.nodes {
+        faults.push(at, Code::LimitExceeded, format!("the network has {} nodes, the limit is {}", list.len(), limits.nodes));
+        return None;
+    }
+    let inputs = inputs?;
+    let mut nodes: Vec<NodeSpec<'a>> = Vec::with_capacity(list.len());
+    let mut edges = 0;
+    for (index, json) in list.into_iter().enumerate() {
+        let at = at.index(index);
+        let Some(mut node) = node(json, at, index, layered, faults) else { continue };
+        if let Some(before) = ids.insert(node.id.to_string(), at.pointer()) {
+            faults.push(at.name("id"), Code::DuplicateId, format!("the id \"{}\" is taken by {before}", node.id));
+            node.ok = false;
+            continue;
+        }
+        if layered && matches!(node.inputs, Inputs::Absent) {
+            node.inputs = match (nodes.last(), &inputs[..]) {
+                (Some(before), _) => Inputs::List(vec![Source::Name(before.id.clone())]),
+                (None, [only]) if index == 0 => Inputs::List(vec![Source::Name(only.name.clone())]),
+                _ => {
+                    let detail = format!("the first layer needs \"inputs\": the network has {} inputs", inputs.len());
+                    faults.push(at, Code::MissingField, detail);
+                    node.ok = false;
+                    Inputs::Absent
+                }
+            };
+        }
+        edges += match &node.inputs {
+            Inputs::Absent => {
+                if node.ok {
+                    faults.push(at, Code::MissingField, "\"inputs\" is missing: the names of the nodes or inputs that it reads");
+                    node.ok = false;
+                }
+                0
+            }
+            Inputs::List(list) => list.len(),
+            Inputs::Weighted(list) => list.len(),
+        };
+        nodes.push(node);
+    }
+    if edges > limits.edges {
+        faults.push(at, Code::LimitExceeded, format!("the network has {edges} edges, the limit is {}", limits.edges));
+        return None;
+    }
+    Some(NetworkSpec { inputs, nodes, layered })
+}
+
+fn inputs<'a>(
+    json: Json<'a>,
+    at: At<'_>,
+    ids: &mut HashMap<String, String>,
+    limits: &Limits,
+    faults: &mut Faults,
+) -> Vec<InputSpec<'a>> {
+    let mut declare = |name: &Cow<'a, str>, at: At<'_>, faults: &mut Faults| {
+        valid_id(name, at, faults)
+            && match ids.insert(name.to_string(), at.pointer()) {
+                Some(before) => {
+                    faults.push(at, Code::DuplicateId, format!("the name \"{name}\" is taken by {before}"));
+                    false
+                }
+                None => true,
+            }
+    };
+    let mut inputs = Vec::new();
+    match json {
+        Json::Object(object) => {
+            for (name, json) in object.into_members() {
+                let at = at.name(&name);
+                let declared = declare(&name, at, faults);
+                let (shape, dtype) = match json {
+                    Json::Object(_) => {
+                        let Some(mut fields) = Fields::of(json, at, faults) else { continue };
+                        let shape = fields.require("shape", faults).and_then(|json| tensor::shape(json, at.name("shape"), limits, faults));
+                        let words = [("f64", InputDtype::Float), ("f32", InputDtype::Float), ("i64", InputDtype::Int)];
+                        let dtype = fields.word("dtype", &words, faults).unwrap_or(InputDtype::Float);
+                        fields.finish(faults);
+                        (shape, dtype)
+                    }
+                    json => (tensor::shape(json, at, limits, faults), InputDtype::Float),
+                };
+                if let (true, Some(shape)) = (declared, shape) {
+                    inputs.push(InputSpec { name: name.clone(), shape, dtype });
+                }
+            }
+        }
+        json => {
+            for (i, name) in strings(json, at, faults).unwrap_or_default().into_iter().enumerate() {
+                if declare(&name, at.index(i), faults) {
+                    inputs.push(InputSpec { name, shape: Vec::new(), dtype: InputDtype::Float });
+                }
+            }
+        }
+    }
+    inputs
+}
+
+/// Ids match `[A-Za-z_][A-Za-z0-9_.-]{0,63}`.
+fn valid_id(id: &str, at: At<'_>, faults: &mut Faults) -> bool {
+    let mut bytes = id.bytes();
+    let first = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    let ok = first && id.len() <= 64 && bytes.all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
+    if !ok {
+        let shown: String = id.chars().take(80).collect();
+        let detail = format!("{shown:?} is no id: a letter or _, then up to 63 letters, digits, _ . -");
+        faults.push(at, Code::InvalidId, detail);
+    }
+    ok
+}
+
+fn node<'a>(json: Json<'a>, at: At<'_>, index: usize, layered: bool, faults: &mut Faults) -> Option<NodeSpec<'a>> {
+    let before = faults.count();
+    let mut fields = Fields::of(json, at, faults)?;
+    let id = match fields.take("id") {
+        None if layered => Some(Cow::Owned(index.to_string())),
+        None => {
+            faults.push(at, Code::MissingField, "\"id\" is missing");
+            None
+        }
+        Some(json) => string(json, at.name("id"), faults).filter(|id| valid_id(id, at.name("id"), faults)),
+    };
+    let op = fields.require("op", faults).and_then(|json| string(json, at.name("op"), faults));
+    let inputs = match fields.take("inputs") {
+        None => Some(Inputs::Absent),
+        Some(json) => node_inputs(json, at.name("inputs"), faults),
+    };
+    let activation = match fields.take("activation") {
+        None => None,
+        Some(json) => activation(json, at.name("activation"), faults),
+    };
+    Some(NodeSpec {
+        id: id?,
+        op: op.unwrap_or_default(),
+        inputs: inputs.unwrap_or(Inputs::Absent),
+        activation,
+        attributes: fields.rest(),
+        index,
+        ok: faults.count() == before,
+    })
+}
+
+fn node_inputs<'a>(json: Json<'a>, at: At<'_>, faults: &mut Faults) -> Option<Inputs<'a>> {
+    let source = |json: Json<'a>, at: At<'_>, faults: &mut Faults| match json {
+        Json::String(name) => Some(Source::Name(name)),
+        Json::Number(number) => Some(Source::Constant(number.value)),
+        other => {
+            faults.push(at, Code::WrongType, format!("expected the name of a node or input, or a number; found {}", other.describe()));
+            None
+        }
+    };
+    match json {
+        Json::Array(list) => {
+            let sources = list.into_iter().enumerate().map(|(i, json)| source(json, at.index(i), faults));
+            sources.collect::<Vec<_>>().into_iter().collect::<Option<_>>().map(Inputs::List)
+        }
+        Json::Numbers(numbers) if numbers.shape.len() == 1 => {
+            let list = numbers.into_elements();
+            let sources = list.into_iter().enumerate().map(|(i, json)| source(json, at.index(i), faults));
+            sources.collect::<Vec<_>>().into_iter().collect::<Option<_>>().map(Inputs::List)
+        }
+        Json::String(name) => Some(Inputs::List(vec![Source::Name(name)])),
+        Json::Object(object) => {
+            let mut edges = Vec::with_capacity(object.len());
+            let mut ok = true;
+            for (name, json) in object.into_members() {
+                let weight = match json {
+                    Json::Number(number) => WeightSpec::Number(number.value),
+                    Json::String(shared) => WeightSpec::Name(shared),
+                    Json::Null => WeightSpec::Null,
+                    other => {
+                        let detail = format!("a weight is a number, the name of a parameter, or null; found {}", other.describe());
+                        faults.push(at.name(&name), Code::WrongType, detail);
+                        ok = false;
+                        continue;
+                    }
+                };
+                edges.push((name, weight));
+            }
+            ok.then_some(Inputs::Weighted(edges))
+        }
+        other => {
+            faults.push(at, Code::WrongType, format!("expected a list of names, or a map from name to weight; found {}", other.describe()));
+            None
+        }
+    }
+}
+
+fn activation<'a>(json: Json<'a>, at: At<'_>, faults: &mut Faults) -> Option<ActivationSpec<'a>> {
+    match json {
+        Json::String(op) => Some(ActivationSpec { op, attributes: Vec::new() }),
+        json => {
+            let mut fields = Fields::of(json, at, faults)?;
+            let op = fields.require("op", faults).and_then(|json| string(json, at.name("op"), faults))?;
+            Some(ActivationSpec { op, attributes: fields.rest() })
+        }
+    }
+}
+
+fn parameters(json: Json<'_>, reading: Reading<'_>, problem: &mut Problem<'_>, faults: &mut Faults) {
+    let at = At::ROOT.name("parameters");
+    let Json::Object(object) = json else {
+        faults.push(at, Code::WrongType, format!("expected an object from name to tensor, found {}", json.describe()));
+        return;
+    };
+    let mut total = 0_usize;
+    for (name, json) in object.into_members() {
+        match tensor::decode(json, at.name(&name), Reading { allow_init: true, ..reading }, faults) {
+            Some(spec) => {
+                if let TensorSpec::Values { data, .. } = &spec {
+                    total += data.len();
+                }
+                problem.parameters.push((name.into_owned(), spec));
+            }
+            None => problem.parameters_failed.push(name.into_owned()),
+        }
+    }
+    if total > reading.limits.parameters {
+        faults.push(at, Code::LimitExceeded, format!("{total} numbers, the limit is {}", reading.limits.parameters));
+    }
+}
+
+fn batch<'a>(json: Json<'a>, at: At<'_>, reading: Reading<'_>, faults: &mut Faults) -> Option<BatchSpec<'a>> {
+    let mut fields = Fields::of(json, at, faults)?;
+    let mut batch = BatchSpec::default();
+    match fields.take("inputs") {
+        None => {}
+        // An object is a map from names, unless it is one of a tensor's own forms.
+        Some(Json::Object(object)) if object.get("shape").is_none() || !(object.get("data").is_some() || object.get("base64").is_some()) => {
+            let at = at.name("inputs");
+            let named = object.into_members().into_iter().map(|(name, json)| {
+                let value = tensor::decode(json, at.name(&name), reading, faults);
+                (name, value)
+            });
+            batch.inputs = Some(InputsSpec::Named(named.collect()));
+        }
+        Some(json) => {
+            batch.inputs = tensor::decode(json, at.name("inputs"), reading, faults).map(InputsSpec::Bare);
+            batch.inputs_failed = batch.inputs.is_none();
+        }
+    }
+    if let Some(json) = fields.take("targets") {
+        batch.targets = tensor::decode(json, at.name("targets"), reading, faults);
+        batch.targets_failed = batch.targets.is_none();
+    }
+    if let Some(json) = fields.take("weights") {
+        batch.weights = tensor::decode(json, at.name("weights"), reading, faults);
+    }
+    fields.finish(faults);
+    Some(batch)
+}
+
+fn loss<'a>(json: Json<'a>, at: At<'_>, faults: &mut Faults) -> Option<LossSpec<'a>> {
+    let mut fields = Fields::of(json, at, faults)?;
+    let op = fields.require("op", faults).and_then(|json| string(json, at.name("op"), faults));
+    let before = faults.count();
+    let of = fields.strings("of", faults);
+    if of.is_none() && faults.count() == before {
+        faults.push(at, Code::MissingField, "\"of\" is missing: the node that the loss reads, or a list of scalar ones");
+    }
+    let reduction = fields.word("reduction", &[("sum", Reduction::Sum), ("mean", Reduction::Mean)], faults);
+    let (of, of_is_list) = of?;
+    Some(LossSpec { op: op?, of, of_is_list, reduction: reduction.unwrap_or_default(), attributes: fields.rest() })
+}
+
+fn regularization<'a>(json: Json<'a>, at: At<'_>, faults: &mut Faults) -> Vec<RegularizerSpec<'a>> {
+    let list = match json {
+        Json::Array(list) => list,
+        Json::Numbers(numbers) if numbers.data.is_empty() => Vec::new(),
+        other => {
+            faults.push(at, Code::WrongType, format!("expected a list of penalties, found {}", other.describe()));
+            return Vec::new();
+        }
+    };
+    let mut read = Vec::with_capacity(list.len());
+    for (i, json) in list.into_iter().enumerate() {
+        let at = at.index(i);
+        let Some(mut fields) = Fields::of(json, at, faults) else { continue };
+        let (l1, l2) = (fields.number("l1", faults), fields.number("l2", faults));
+        let factor = fields.number("factor", faults).unwrap_or(1.0);
+        let parameters = fields.strings("parameters", faults).map_or_else(|| vec![Cow::Borrowed("*")], |(list, _)| list);
+        fields.finish(faults);
+        match (l1, l2) {
+            (Some(strength), None) => read.push(RegularizerSpec { norm: Norm::L1, strength, factor, parameters }),
+            (None, Some(strength)) => read.push(RegularizerSpec { norm: Norm::L2, strength, factor, parameters }),
+            _ => faults.push(at, Code::MissingField, "a penalty has \"l1\" or \"l2\", one of them"),
+        }
+    }
+    read
+}
