@@ -126,10 +126,9 @@ impl<S: Wire> Answer<'_, S> {
         }
         let lists = [("outputs", Some(&self.outputs)), ("gradients", self.gradients.as_ref())];
         let regularization = self.regularization.as_ref().and_then(|(_, gradients)| gradients.as_ref());
-        let lists = lists.into_iter().chain([
-            ("input_gradients", self.input_gradients.as_ref()),
-            ("regularization/gradients", regularization),
-        ]);
+        let lists = lists
+            .into_iter()
+            .chain([("input_gradients", self.input_gradients.as_ref()), ("regularization/gradients", regularization)]);
         for (folder, list) in lists {
             for (name, tensor) in list.into_iter().flatten() {
                 put(format!("{folder}/{name}"), tensor);

@@ -136,7 +136,8 @@ impl Ready {
             }
         }
         let stacked = asked().zip(data).map(|(parameter, data)| {
-            let shape = Shape::batched(samples, parameter.shape.dims()).expect("priced below the limits, one axis below the most");
+            let shape =
+                Shape::batched(samples, parameter.shape.dims()).expect("priced below the limits, one axis below the most");
             (parameter.name.clone(), Tensor::new(shape, data))
         });
         Ok(stacked.collect())

@@ -124,7 +124,11 @@ fn read<'a>(request: Request<'a>, limits: &Limits, faults: &mut Faults) -> Resul
         for (name, value) in part {
             if problem.parameters.iter().any(|(known, _)| *known == name) {
                 let parameters = at.name("parameters");
-                faults.push(parameters.name(&name), Code::DuplicateParameter, format!("\"{name}\" stands in the problem and in the part"));
+                faults.push(
+                    parameters.name(&name),
+                    Code::DuplicateParameter,
+                    format!("\"{name}\" stands in the problem and in the part"),
+                );
             } else {
                 problem.parameters.push((name, value));
             }

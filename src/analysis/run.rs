@@ -1,7 +1,7 @@
 //! One run over a lowered problem: leaves made, both sweeps, gradients by their names.
 
-use crate::lower::{Input, Leaf, Lowered, Objective, Parameter, Selection, Traced, random};
 use crate::graph::{NodeId, Plan};
+use crate::lower::{Input, Leaf, Lowered, Objective, Parameter, Selection, Traced, random};
 use crate::ops::Scalar;
 use crate::tape::{Backprop, Sweep, Tape};
 use crate::tensor::{Shape, Tensor};

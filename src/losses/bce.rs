@@ -7,8 +7,12 @@ use crate::ops::attributes::{Attribute, Default, Kind, Values};
 use crate::ops::{Bce, BceWithLogits, Elementwise, Mul};
 
 const TARGETS: &str = "probabilities from 0 to 1 of the shape of the node, [N, ...]";
-const WEIGHT: Attribute =
-    Attribute::new("weight", Kind::Tensor, Default::Absent, "factor of each element, broadcast against the whole minibatch as PyTorch does");
+const WEIGHT: Attribute = Attribute::new(
+    "weight",
+    Kind::Tensor,
+    Default::Absent,
+    "factor of each element, broadcast against the whole minibatch as PyTorch does",
+);
 
 pub(super) const BCE: Entry = Entry {
     name: "bce",
@@ -32,7 +36,12 @@ pub(super) const BCE_WITH_LOGITS: Entry = Entry {
     targets: TARGETS,
     attributes: &[
         WEIGHT,
-        Attribute::new("pos_weight", Kind::Tensor, Default::Absent, "factor of the positive part, broadcast against the whole minibatch"),
+        Attribute::new(
+            "pos_weight",
+            Kind::Tensor,
+            Default::Absent,
+            "factor of the positive part, broadcast against the whole minibatch",
+        ),
     ],
     build: |loss, values| {
         let targets = loss.targets_like_of()?;

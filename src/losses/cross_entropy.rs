@@ -21,7 +21,12 @@ pub(super) const ENTRY: Entry = Entry {
         Attribute::new("from", Kind::Word(&["logits", "probabilities"]), Default::Word("logits"), "what the node gives"),
         Attribute::new("weight", Kind::Tensor, Default::Absent, "a factor for each class, shape [C]"),
         Attribute::new("ignore_index", Kind::Integer, Default::Integer(-100), "a class index that contributes nothing"),
-        Attribute::new("label_smoothing", Kind::Number, Default::Number(0.0), "part of the label spread over all classes, 0 to 1"),
+        Attribute::new(
+            "label_smoothing",
+            Kind::Number,
+            Default::Number(0.0),
+            "part of the label spread over all classes, 0 to 1",
+        ),
     ],
     build,
 };

@@ -39,7 +39,12 @@ pub(super) const SMOOTH_L1: Entry = Entry {
     formula: "E = sum_d u_d, u = d^2 / (2 beta) if |d| < beta, else |d| - beta/2, d = o - t; or their mean",
     derivative: "du/dd = d / beta if |d| < beta, else sign(d)",
     targets: TARGETS,
-    attributes: &[Attribute::new("beta", Kind::Number, Default::Number(1.0), "where the two pieces meet, at least 0; at 0 it is l1")],
+    attributes: &[Attribute::new(
+        "beta",
+        Kind::Number,
+        Default::Number(1.0),
+        "where the two pieces meet, at least 0; at 0 it is l1",
+    )],
     build: |loss, values| {
         let beta = values.number("beta");
         if beta < 0.0 {

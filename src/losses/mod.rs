@@ -119,7 +119,11 @@ pub(crate) fn lower(
     let mut context = Context::new(lowering, "loss", "/loss".to_owned());
     let Some(entry) = CATALOG.iter().find(|entry| entry.name == op) else {
         let hint = hint(&op, CATALOG.iter().map(|entry| entry.name));
-        return Err(context.fault_in("op", Code::UnknownOp, format!("no loss is named \"{op}\"{hint}; GET /v1/ops lists them all")));
+        return Err(context.fault_in(
+            "op",
+            Code::UnknownOp,
+            format!("no loss is named \"{op}\"{hint}; GET /v1/ops lists them all"),
+        ));
     };
     let values = context.attributes(entry.attributes, &[], attributes);
     let samples = context.samples();
@@ -271,7 +275,9 @@ impl LossContext<'_, '_, '_, '_> {
         let of = self.shape();
         // PyTorch broadcasts it against the whole minibatch: with as many axes it has a sample axis of its own.
         let own = match shape.split_first() {
-            Some((&samples, rest)) if shape.len() == of.rank() && samples == self.context.samples() => Shape::batched(samples, rest),
+            Some((&samples, rest)) if shape.len() == of.rank() && samples == self.context.samples() => {
+                Shape::batched(samples, rest)
+            }
             Some((1, rest)) if shape.len() == of.rank() => Shape::new(rest),
             _ => Shape::new(shape),
         };

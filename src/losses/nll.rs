@@ -77,7 +77,11 @@ impl Classes {
             return Err(loss.context.fault_in("of", Code::ShapeMismatch, detail));
         };
         if count == 0 {
-            return Err(loss.context.fault_in("of", Code::ShapeMismatch, format!("{name} needs at least one class, found {shape}")));
+            return Err(loss.context.fault_in(
+                "of",
+                Code::ShapeMismatch,
+                format!("{name} needs at least one class, found {shape}"),
+            ));
         }
         Ok(Self { samples, count, positions: positions.iter().product() })
     }

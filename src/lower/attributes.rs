@@ -64,7 +64,9 @@ impl<'a> Context<'_, '_, 'a> {
                     return Err(self.fault_in(attribute.name, Code::InvalidValue, detail));
                 }
             }
-            (Kind::Integers | Kind::IntegersOrWord(_), Json::Number(number)) => whole(number.value).map(|n| Value::Integers(vec![n])),
+            (Kind::Integers | Kind::IntegersOrWord(_), Json::Number(number)) => {
+                whole(number.value).map(|n| Value::Integers(vec![n]))
+            }
             (Kind::Integers | Kind::IntegersOrWord(_), Json::Numbers(numbers)) if numbers.shape.len() == 1 => {
                 numbers.data.iter().map(|&x| whole(x)).collect::<Option<_>>().map(Value::Integers)
             }

@@ -148,10 +148,13 @@ impl<'c, 'l, 'a> Context<'c, 'l, 'a> {
     /// # Errors
     /// It is no integer input, or an index is out of range; reported.
     pub fn indices_below(&mut self, value: NodeId, bound: usize, what: &str) -> Result<(), Failed> {
-        let Some(name) = self.lowering.integer_inputs.iter().find(|(_, leaf)| *leaf == value).map(|(name, _)| name.clone()) else {
+        let Some(name) = self.lowering.integer_inputs.iter().find(|(_, leaf)| *leaf == value).map(|(name, _)| name.clone())
+        else {
             return Err(self.fault(
                 Code::ShapeMismatch,
-                format!("{what} reads token indices: its input must be an input declared as {{\"shape\": […], \"dtype\": \"i64\"}}"),
+                format!(
+                    "{what} reads token indices: its input must be an input declared as {{\"shape\": […], \"dtype\": \"i64\"}}"
+                ),
             ));
         };
         let Some(Leaf::Values(data)) = self.lowering.leaf_of(value) else { return Ok(()) };
@@ -340,7 +343,9 @@ impl Context<'_, '_, '_> {
     pub fn affords(&mut self, numbers: usize) -> Result<(), Failed> {
         let (bytes, limit) = ((numbers as u64).saturating_mul(8), self.lowering.limits.memory_bytes);
         if bytes > limit {
-            return Err(self.fault(Code::LimitExceeded, format!("this takes {bytes} bytes for {numbers} numbers, the limit is {limit}")));
+            return Err(
+                self.fault(Code::LimitExceeded, format!("this takes {bytes} bytes for {numbers} numbers, the limit is {limit}"))
+            );
         }
         Ok(())
     }

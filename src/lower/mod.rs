@@ -60,10 +60,14 @@ pub enum Leaf {
     /// An initialiser, with the name of the stream that it draws from.
     Init(InitSpec, String),
     /// A dropout mask, 1 keeps and 0 drops, with its seed and the name of its stream.
-    Mask { /// Probability of dropping.
-        p: f64, /// The seed as text.
-        seed: String, /// The stream's name.
-        stream: String },
+    Mask {
+        /// Probability of dropping.
+        p: f64,
+        /// The seed as text.
+        seed: String,
+        /// The stream's name.
+        stream: String,
+    },
     /// Not given: such a graph is only looked at, never run.
     Unknown,
 }
@@ -162,7 +166,9 @@ pub fn lower(problem: Problem<'_>, need: Need, limits: &Limits, faults: &mut Fau
     let nodes = lowering.nodes(network);
     lowering.surplus();
     let unread = lowering.unread(&nodes);
-    let objective = loss.and_then(|loss| losses::lower(&mut lowering, loss, targets, weights, need != Need::Shapes && given && !targets_failed).ok());
+    let objective = loss.and_then(|loss| {
+        losses::lower(&mut lowering, loss, targets, weights, need != Need::Shapes && given && !targets_failed).ok()
+    });
     let penalties = lowering.penalties(&regularization);
     let of = objective.as_ref().map_or(&[][..], |(_, of)| of);
     let outputs = (0..nodes.len()).filter(|&i| unread[i] || of.contains(&nodes[i].z)).collect();
@@ -265,7 +271,11 @@ impl Lowering<'_> {
         } else {
             let names = ops::CATALOG.iter().map(|entry| entry.name).chain(layers::CATALOG.iter().map(|layer| layer.name));
             let hint = hint(&op, names.chain(["neuron"]));
-            return Err(context.fault_in("op", Code::UnknownOp, format!("no op is named \"{op}\"{hint}; GET /v1/ops lists them all")));
+            return Err(context.fault_in(
+                "op",
+                Code::UnknownOp,
+                format!("no op is named \"{op}\"{hint}; GET /v1/ops lists them all"),
+            ));
         }?;
         let (a, z) = match activation {
             None => (None, before),
@@ -313,7 +323,11 @@ impl<'a> Context<'_, '_, 'a> {
             Arity::Between(low, high) => ((low..=high).contains(&found), format!("{low} or {high} inputs")),
             Arity::AtLeast(n) => (found >= n, format!("at least {n} inputs")),
         };
-        if fits { Ok(()) } else { Err(self.fault_in("inputs", Code::ShapeMismatch, format!("{op} takes {expected}, found {found}"))) }
+        if fits {
+            Ok(())
+        } else {
+            Err(self.fault_in("inputs", Code::ShapeMismatch, format!("{op} takes {expected}, found {found}")))
+        }
     }
 
     fn activation(&mut self, activation: ActivationSpec<'a>, before: NodeId, neuron: bool) -> Result<NodeId, Failed> {

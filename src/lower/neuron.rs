@@ -54,11 +54,17 @@ pub(super) fn lower(
                 Json::String(name) => Ok(Some(WeightSpec::Name(name.clone()))),
                 Json::Null | Json::Bool(true) => Ok(Some(WeightSpec::Null)),
                 Json::Bool(false) => Ok(None),
-                _ => Err(context.fault_in("bias", Code::WrongType, "a neuron's bias is a number, the name of a parameter, or null")),
+                _ => Err(context.fault_in(
+                    "bias",
+                    Code::WrongType,
+                    "a neuron's bias is a number, the name of a parameter, or null",
+                )),
             };
             match spec {
                 Ok(None) => None,
-                Ok(Some(spec)) => weights.place(context, &canonical, &spec, || "bias".to_owned()).map_err(|failed| ok = Err(failed)).ok(),
+                Ok(Some(spec)) => {
+                    weights.place(context, &canonical, &spec, || "bias".to_owned()).map_err(|failed| ok = Err(failed)).ok()
+                }
                 Err(failed) => {
                     ok = Err(failed);
                     None

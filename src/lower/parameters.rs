@@ -56,8 +56,10 @@ pub(super) enum Found {
 
 impl Table {
     pub(super) fn new<N: Into<String>>(given: Vec<(N, TensorSpec)>, complete: bool) -> Self {
-        let entries: Vec<_> =
-            given.into_iter().map(|(name, value)| Entry { name: name.into(), value: Some(value), used: false, leaf: None }).collect();
+        let entries: Vec<_> = given
+            .into_iter()
+            .map(|(name, value)| Entry { name: name.into(), value: Some(value), used: false, leaf: None })
+            .collect();
         let by_name = entries.iter().enumerate().map(|(i, entry)| (entry.name.clone(), i)).collect();
         Self { entries, by_name, declared: Vec::new(), complete }
     }

@@ -65,7 +65,11 @@ pub fn select(lowered: &Lowered, options: &Options, faults: &mut Faults) -> Sele
                 inputs[i] = true;
                 any = true;
             } else if input.name == *pattern {
-                faults.push(wrt_at, Code::InvalidValue, format!("the input \"{pattern}\" holds token indices, which have no gradient"));
+                faults.push(
+                    wrt_at,
+                    Code::InvalidValue,
+                    format!("the input \"{pattern}\" holds token indices, which have no gradient"),
+                );
                 any = true;
             }
         }

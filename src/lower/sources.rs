@@ -98,7 +98,8 @@ impl Lowering<'_> {
             None if self.parameters.has(name) => {
                 self.shared.insert(name.to_owned());
                 let Some(dims) = self.parameters.shape_of(name, &self.graph) else {
-                    let detail = format!("the parameter \"{name}\" is an initialiser, whose shape nothing tells here; give its numbers");
+                    let detail =
+                        format!("the parameter \"{name}\" is an initialiser, whose shape nothing tells here; give its numbers");
                     self.faults.push_pointer(pointer(), Code::InvalidValue, detail);
                     return Err(Failed);
                 };
@@ -176,7 +177,10 @@ impl Lowering<'_> {
             self.failed.extend(declared.iter().map(|input| input.name.to_string()));
         };
         if declared.iter().any(|input| !input.shape.is_empty()) {
-            return refuse(Code::WrongType, "a bare tensor serves one input, or several scalar ones; write an object from name to tensor".into());
+            return refuse(
+                Code::WrongType,
+                "a bare tensor serves one input, or several scalar ones; write an object from name to tensor".into(),
+            );
         }
         match value {
             TensorSpec::Values { shape, data } if shape.len() == 2 && shape[1] == declared.len() => {
@@ -187,7 +191,11 @@ impl Lowering<'_> {
                 }
             }
             TensorSpec::Values { shape, .. } => {
-                let detail = format!("expected [N, {}], a column for each input in declared order; found {}", declared.len(), Dims(&shape));
+                let detail = format!(
+                    "expected [N, {}], a column for each input in declared order; found {}",
+                    declared.len(),
+                    Dims(&shape)
+                );
                 refuse(Code::ShapeMismatch, detail);
             }
             TensorSpec::Init(_) => refuse(Code::WrongType, "a minibatch holds numbers, not initialisers".into()),
@@ -281,7 +289,11 @@ impl<'a> Context<'_, '_, 'a> {
         members: Vec<(Cow<'a, str>, Json<'a>)>,
     ) -> Result<NodeId, Failed> {
         let Inputs::Weighted(edges) = inputs else {
-            return Err(self.fault_in("inputs", Code::WrongType, "a neuron's inputs map each source to its weight: {\"x1\": 0.5}"));
+            return Err(self.fault_in(
+                "inputs",
+                Code::WrongType,
+                "a neuron's inputs map each source to its weight: {\"x1\": 0.5}",
+            ));
         };
         let mut bias = None;
         let mut result = Ok(());
@@ -299,7 +311,8 @@ impl<'a> Context<'_, '_, 'a> {
             if shape.sample_dims().is_empty() {
                 batched.push(self.batched(source)?);
             } else {
-                let detail = format!("a neuron reads single numbers, \"{name}\" has shape {shape}; select one element, or use linear");
+                let detail =
+                    format!("a neuron reads single numbers, \"{name}\" has shape {shape}; select one element, or use linear");
                 result = Err(self.fault_in(&format!("inputs/{}", escape(name)), Code::ShapeMismatch, detail));
             }
         }

@@ -139,8 +139,7 @@ pub fn strings<'a>(json: Json<'a>, at: At<'_>, faults: &mut Faults) -> Option<Ve
     match json {
         Json::Array(list) => {
             let count = list.len();
-            let read: Vec<_> =
-                list.into_iter().enumerate().filter_map(|(i, json)| string(json, at.index(i), faults)).collect();
+            let read: Vec<_> = list.into_iter().enumerate().filter_map(|(i, json)| string(json, at.index(i), faults)).collect();
             (read.len() == count).then_some(read)
         }
         // "NaN" and "Infinity" are names too, and read as numbers where nothing else stands beside them.

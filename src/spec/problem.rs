@@ -435,7 +435,9 @@ fn inputs<'a>(
                 let (shape, dtype) = match json {
                     Json::Object(_) => {
                         let Some(mut fields) = Fields::of(json, at, faults) else { continue };
-                        let shape = fields.require("shape", faults).and_then(|json| tensor::shape(json, at.name("shape"), limits, faults));
+                        let shape = fields
+                            .require("shape", faults)
+                            .and_then(|json| tensor::shape(json, at.name("shape"), limits, faults));
                         let words = [("f64", InputDtype::Float), ("f32", InputDtype::Float), ("i64", InputDtype::Int)];
                         let dtype = fields.word("dtype", &words, faults).unwrap_or(InputDtype::Float);
                         fields.finish(faults);
@@ -508,7 +510,11 @@ fn node_inputs<'a>(json: Json<'a>, at: At<'_>, faults: &mut Faults) -> Option<In
         Json::String(name) => Some(Source::Name(name)),
         Json::Number(number) => Some(Source::Constant(number.value)),
         other => {
-            faults.push(at, Code::WrongType, format!("expected the name of a node or input, or a number; found {}", other.describe()));
+            faults.push(
+                at,
+                Code::WrongType,
+                format!("expected the name of a node or input, or a number; found {}", other.describe()),
+            );
             None
         }
     };
@@ -532,7 +538,8 @@ fn node_inputs<'a>(json: Json<'a>, at: At<'_>, faults: &mut Faults) -> Option<In
                     Json::String(shared) => WeightSpec::Name(shared),
                     Json::Null => WeightSpec::Null,
                     other => {
-                        let detail = format!("a weight is a number, the name of a parameter, or null; found {}", other.describe());
+                        let detail =
+                            format!("a weight is a number, the name of a parameter, or null; found {}", other.describe());
                         faults.push(at.name(&name), Code::WrongType, detail);
                         ok = false;
                         continue;
@@ -543,7 +550,11 @@ fn node_inputs<'a>(json: Json<'a>, at: At<'_>, faults: &mut Faults) -> Option<In
             ok.then_some(Inputs::Weighted(edges))
         }
         other => {
-            faults.push(at, Code::WrongType, format!("expected a list of names, or a map from name to weight; found {}", other.describe()));
+            faults.push(
+                at,
+                Code::WrongType,
+                format!("expected a list of names, or a map from name to weight; found {}", other.describe()),
+            );
             None
         }
     }
@@ -589,7 +600,9 @@ fn batch<'a>(json: Json<'a>, at: At<'_>, reading: Reading<'_>, faults: &mut Faul
     match fields.take("inputs") {
         None => {}
         // An object is a map from names, unless it is one of a tensor's own forms.
-        Some(Json::Object(object)) if object.get("shape").is_none() || !(object.get("data").is_some() || object.get("base64").is_some()) => {
+        Some(Json::Object(object))
+            if object.get("shape").is_none() || !(object.get("data").is_some() || object.get("base64").is_some()) =>
+        {
             let at = at.name("inputs");
             let named = object.into_members().into_iter().map(|(name, json)| {
                 let value = tensor::decode(json, at.name(&name), reading, faults);

@@ -70,14 +70,24 @@ pub fn decode(json: Json<'_>, at: At<'_>, reading: Reading<'_>, faults: &mut Fau
         }
         Json::Object(_) => object(json, at, reading, faults),
         other => {
-            faults.push(at, Code::WrongType, format!("expected a tensor (a number, nested arrays, or an object with \"shape\"), found {}", other.describe()));
+            faults.push(
+                at,
+                Code::WrongType,
+                format!("expected a tensor (a number, nested arrays, or an object with \"shape\"), found {}", other.describe()),
+            );
             None
         }
     }
 }
 
 /// As [`decode`], at a place that is known as the steps of its pointer.
-pub fn decode_below(json: Json<'_>, at: At<'_>, steps: &[String], reading: Reading<'_>, faults: &mut Faults) -> Option<TensorSpec> {
+pub fn decode_below(
+    json: Json<'_>,
+    at: At<'_>,
+    steps: &[String],
+    reading: Reading<'_>,
+    faults: &mut Faults,
+) -> Option<TensorSpec> {
     match steps.split_first() {
         Some((step, rest)) => decode_below(json, at.name(step), rest, reading, faults),
         None => decode(json, at, reading, faults),
@@ -141,7 +151,8 @@ fn nested(
                     None => first = Some(shape),
                     Some(first) if *first == shape => {}
                     Some(first) => {
-                        let detail = format!("this element is {}, element 0 is {}; all must have one shape", words(&shape), words(first));
+                        let detail =
+                            format!("this element is {}, element 0 is {}; all must have one shape", words(&shape), words(first));
                         faults.push(at.index(i), Code::RaggedArray, detail);
                         return None;
                     }
@@ -172,7 +183,11 @@ fn non_finite(text: &str, at: At<'_>, reading: Reading<'_>, faults: &mut Faults)
         "Infinity" => f64::INFINITY,
         "-Infinity" => f64::NEG_INFINITY,
         _ => {
-            faults.push(at, Code::WrongType, format!("expected a number, found the string \"{}\"; remove the quotes", shortened(text)));
+            faults.push(
+                at,
+                Code::WrongType,
+                format!("expected a number, found the string \"{}\"; remove the quotes", shortened(text)),
+            );
             return None;
         }
     };
@@ -199,12 +214,17 @@ fn object(json: Json<'_>, at: At<'_>, reading: Reading<'_>, faults: &mut Faults)
     let shape = fields.require("shape", faults);
     let data = fields.take("data");
     let base64 = fields.string("base64", faults);
-    let dtype = fields.word("dtype", &[("f64", Dtype::F64), ("f32", Dtype::F32), ("i64", Dtype::I64), ("i32", Dtype::I32)], faults);
+    let dtype =
+        fields.word("dtype", &[("f64", Dtype::F64), ("f32", Dtype::F32), ("i64", Dtype::I64), ("i32", Dtype::I32)], faults);
     fields.finish(faults);
     let shape = sizes(shape?, at.name("shape"), reading, faults)?;
     let count = shape.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim));
     let Some(count) = count.filter(|&count| isize::try_from(count.saturating_mul(16)).is_ok()) else {
-        faults.push(at.name("shape"), Code::LimitExceeded, format!("shape {} has more elements than any memory holds", Dims(&shape)));
+        faults.push(
+            at.name("shape"),
+            Code::LimitExceeded,
+            format!("shape {} has more elements than any memory holds", Dims(&shape)),
+        );
         return None;
     };
     let data = match (data, base64) {
@@ -213,7 +233,11 @@ fn object(json: Json<'_>, at: At<'_>, reading: Reading<'_>, faults: &mut Faults)
             match decode(data, at, Reading { allow_init: false, ..reading }, faults)? {
                 TensorSpec::Values { shape, data } if shape.len() == 1 => data,
                 TensorSpec::Values { shape, .. } => {
-                    faults.push(at, Code::WrongType, format!("\"data\" is flat, in row-major order; found shape {}", Dims(&shape)));
+                    faults.push(
+                        at,
+                        Code::WrongType,
+                        format!("\"data\" is flat, in row-major order; found shape {}", Dims(&shape)),
+                    );
                     return None;
                 }
                 TensorSpec::Init(_) => return None,
@@ -312,7 +336,13 @@ pub fn finite(data: &[f64], at: At<'_>, reading: Reading<'_>, faults: &mut Fault
     Some(())
 }
 
-fn initialiser(init: String, mut fields: Fields<'_, '_>, at: At<'_>, reading: Reading<'_>, faults: &mut Faults) -> Option<TensorSpec> {
+fn initialiser(
+    init: String,
+    mut fields: Fields<'_, '_>,
+    at: At<'_>,
+    reading: Reading<'_>,
+    faults: &mut Faults,
+) -> Option<TensorSpec> {
     if !reading.allow_init {
         faults.push(at, Code::WrongType, "an initialiser may stand only for a parameter; give numbers here");
         return None;

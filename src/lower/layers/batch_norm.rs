@@ -17,7 +17,12 @@ pub(super) const BATCH_NORM1D: Layer = Layer {
     attributes: &[
         Attribute::new("num_features", Kind::Integer, Default::Absent, "channels, axis 1; inferred where left out"),
         Attribute::new("eps", Kind::Number, Default::Number(1e-5), "added to the variance"),
-        Attribute::new("momentum", Kind::Number, Default::Number(0.1), "of the running statistics, which one call does not update: no effect"),
+        Attribute::new(
+            "momentum",
+            Kind::Number,
+            Default::Number(0.1),
+            "of the running statistics, which one call does not update: no effect",
+        ),
         Attribute::new("affine", Kind::Boolean, Default::Boolean(true), "whether weight and bias follow"),
         Attribute::new(
             "track_running_stats",

@@ -15,8 +15,18 @@ pub(super) const CONV2D: Layer = Layer {
     arity: Arity::Exactly(1),
     attributes: &[
         Attribute::new("in_channels", Kind::Integer, Default::Absent, "channels of the input; inferred where left out"),
-        Attribute::new("out_channels", Kind::Integer, Default::Absent, "filters; inferred from a weight that is given where left out"),
-        Attribute::new("kernel_size", Kind::Integers, Default::Absent, "height and width of a filter; inferred from a weight that is given"),
+        Attribute::new(
+            "out_channels",
+            Kind::Integer,
+            Default::Absent,
+            "filters; inferred from a weight that is given where left out",
+        ),
+        Attribute::new(
+            "kernel_size",
+            Kind::Integers,
+            Default::Absent,
+            "height and width of a filter; inferred from a weight that is given",
+        ),
         Attribute::new("stride", Kind::Integers, Default::Integers(&[1]), "step of the filter"),
         Attribute::new(
             "padding",
@@ -26,7 +36,12 @@ pub(super) const CONV2D: Layer = Layer {
         ),
         Attribute::new("dilation", Kind::Integers, Default::Integers(&[1]), "step between the elements of a filter"),
         Attribute::new("groups", Kind::Integer, Default::Integer(1), "groups of channels that do not meet"),
-        Attribute::new("bias", Kind::Boolean, Default::Boolean(true), "whether there is a bias; a tensor or a parameter's name gives it"),
+        Attribute::new(
+            "bias",
+            Kind::Boolean,
+            Default::Boolean(true),
+            "whether there is a bias; a tensor or a parameter's name gives it",
+        ),
         Attribute::new("padding_mode", Kind::Word(&["zeros"]), Default::Word("zeros"), "what the padding holds"),
     ],
     parameters: &[

@@ -1,8 +1,8 @@
 //! `dropout`: in training each element is zeroed with probability p and the others are scaled by 1/(1−p).
 
 use super::Layer;
-use crate::lower::{Context, Failed, Leaf};
 use crate::graph::NodeId;
+use crate::lower::{Context, Failed, Leaf};
 use crate::ops::attributes::{Attribute, Default, Invalid, Kind};
 use crate::ops::{Arity, Scale, Values};
 use crate::ops::{Elementwise, Mul};
@@ -17,8 +17,18 @@ pub(super) const DROPOUT: Layer = Layer {
     arity: Arity::Exactly(1),
     attributes: &[
         Attribute::new("p", Kind::Number, Default::Number(0.5), "probability of zeroing an element, 0 to 1"),
-        Attribute::new("seed", Kind::Seed, Default::Absent, "draws the mask with the documented generator, in the stream of the node's id"),
-        Attribute::new("mask", Kind::Tensor, Default::Absent, "the mask itself: 1 keeps and 0 drops; of the input's shape, or of one sample's"),
+        Attribute::new(
+            "seed",
+            Kind::Seed,
+            Default::Absent,
+            "draws the mask with the documented generator, in the stream of the node's id",
+        ),
+        Attribute::new(
+            "mask",
+            Kind::Tensor,
+            Default::Absent,
+            "the mask itself: 1 keeps and 0 drops; of the input's shape, or of one sample's",
+        ),
         Attribute::new("training", Kind::Boolean, Default::Boolean(true), "whether anything is dropped"),
     ],
     parameters: &[],
@@ -36,7 +46,8 @@ fn build(context: &mut Context<'_, '_, '_>, values: &Values, inputs: &[NodeId]) 
         return context.op(crate::ops::Identity, inputs);
     }
     let Some(mask) = mask else {
-        return Err(context.fault(Code::MissingField, "dropout in training needs \"seed\" or \"mask\", so that the answer can be repeated"));
+        return Err(context
+            .fault(Code::MissingField, "dropout in training needs \"seed\" or \"mask\", so that the answer can be repeated"));
     };
     let kept = context.op(Elementwise(Mul), &[inputs[0], mask])?;
     // PyTorch drops everything at p = 1, where the scale would be infinite.

@@ -17,7 +17,12 @@ pub(super) const LAYER_NORM: Layer = Layer {
         Attribute::new("normalized_shape", Kind::Integers, Default::Absent, "sizes of the axes; the last one where left out"),
         Attribute::new("eps", Kind::Number, Default::Number(1e-5), "added to the variance"),
         Attribute::new("elementwise_affine", Kind::Boolean, Default::Boolean(true), "whether weight and bias follow"),
-        Attribute::new("bias", Kind::Boolean, Default::Boolean(true), "whether there is a bias; a tensor or a parameter's name gives it"),
+        Attribute::new(
+            "bias",
+            Kind::Boolean,
+            Default::Boolean(true),
+            "whether there is a bias; a tensor or a parameter's name gives it",
+        ),
     ],
     parameters: &[ParameterDoc::new("weight", "normalized_shape"), ParameterDoc::new("bias", "normalized_shape")],
     build,

@@ -54,7 +54,8 @@ pub(super) const DENSE: Layer = Layer {
 fn build(context: &mut Context<'_, '_, '_>, values: &Values, inputs: &[NodeId], out: &'static str) -> Result<NodeId, Failed> {
     let shape = context.shape(inputs[0]);
     let Some(&features) = shape.sample_dims().last() else {
-        return Err(context.fault(Code::ShapeMismatch, "linear needs a vector, its input is one number per sample; stack several into one"));
+        return Err(context
+            .fault(Code::ShapeMismatch, "linear needs a vector, its input is one number per sample; stack several into one"));
     };
     let declared = context.valid(values.size_or_absent("in_features", 0))?;
     if let Some(declared) = declared

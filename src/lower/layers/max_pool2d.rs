@@ -6,8 +6,10 @@ use crate::lower::{Context, Failed};
 use crate::ops::attributes::{Attribute, Default, Invalid, Kind};
 use crate::ops::{self, Arity, Values};
 
-pub(super) const KERNEL_SIZE: Attribute = Attribute::new("kernel_size", Kind::Integers, Default::Required, "height and width of a window");
-pub(super) const STRIDE: Attribute = Attribute::new("stride", Kind::Integers, Default::Absent, "step of the window; kernel_size where left out");
+pub(super) const KERNEL_SIZE: Attribute =
+    Attribute::new("kernel_size", Kind::Integers, Default::Required, "height and width of a window");
+pub(super) const STRIDE: Attribute =
+    Attribute::new("stride", Kind::Integers, Default::Absent, "step of the window; kernel_size where left out");
 pub(super) const CEIL_MODE: Attribute =
     Attribute::new("ceil_mode", Kind::Boolean, Default::Boolean(false), "whether a last window may reach past the edge");
 
@@ -20,7 +22,12 @@ pub(super) const MAX_POOL2D: Layer = Layer {
     attributes: &[
         KERNEL_SIZE,
         STRIDE,
-        Attribute::new("padding", Kind::Integers, Default::Integers(&[0]), "minus infinities around the input, at most half a window"),
+        Attribute::new(
+            "padding",
+            Kind::Integers,
+            Default::Integers(&[0]),
+            "minus infinities around the input, at most half a window",
+        ),
         Attribute::new("dilation", Kind::Integers, Default::Integers(&[1]), "step between the elements of a window"),
         CEIL_MODE,
     ],

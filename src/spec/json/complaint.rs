@@ -4,7 +4,10 @@
 pub(super) fn encoding(text: &[u8]) -> Option<String> {
     let found = match text {
         [0xEF, 0xBB, 0xBF, ..] => {
-            return Some("the text begins with a byte order mark; send UTF-8 without one (python: encoding='utf-8', not 'utf-8-sig')".into());
+            return Some(
+                "the text begins with a byte order mark; send UTF-8 without one (python: encoding='utf-8', not 'utf-8-sig')"
+                    .into(),
+            );
         }
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [_, 0, ..] | [0, _, ..] => "UTF-16 or UTF-32",
         [0x1F, 0x8B, ..] => "gzip",

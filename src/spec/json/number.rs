@@ -175,8 +175,10 @@ const POWERS_OF_TEN: [u64; 20] = {
 };
 
 /// Each of them is a double without rounding.
-const EXACT_POWERS_OF_TEN: [f64; 23] =
-    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22];
+const EXACT_POWERS_OF_TEN: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21,
+    1e22,
+];
 
 /// The table goes from 5^-54 to 5^54, which 128-bit integers can compute.
 const DEEPEST: i64 = 54;
