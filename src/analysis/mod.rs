@@ -1,6 +1,7 @@
 //! The questions. Each is a pure function from bytes to bytes: read, lower, plan and price, then run and write.
 
 mod answer;
+pub mod catalog;
 mod gradients;
 mod run;
 mod validate;
