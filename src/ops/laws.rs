@@ -6,7 +6,7 @@
 //! 4. The vjp reads only what [`Describe::reads`] names: the rest is replaced by NaN.
 //! 5. A vjp that is asked for one input alone gives what it gives when asked for all.
 
-use super::{AnyOp, Cotangents, Op, Point, Scalar};
+use super::{AnyOp, Cotangents, Point, Scalar};
 use crate::tensor::{DoubleDouble, Dual, Float, Shape, Tensor};
 
 /// Normal deviates in a shape without sample axis.

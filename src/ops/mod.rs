@@ -1,6 +1,9 @@
 //! The primitives. Each file holds one op whole: its formula, shape rule, forward, vjp, cost and entry in the catalogue, with
 //! its laws. To add one: write the file, add its line to [`CATALOG`].
 //!
+//! Families have folders: `unary` and `binary` (elementwise), `axes` (reductions and softmax), `reindex` (elements moved,
+//! none changed) and `loss`. What combines elements in its own way stands beside them.
+//!
 //! A rule is written once over [`Scalar`] and runs on `f32`, `f64`, [`Dual`] (which makes it a jvp) and [`DoubleDouble`].
 //! No method has a default body: a forgotten rule does not compile.
 
@@ -8,136 +11,83 @@ pub mod attributes;
 #[cfg(test)]
 pub(crate) mod laws;
 
-mod abs;
-mod add;
+mod axes;
+mod binary;
+mod loss;
+mod reindex;
+mod unary;
+
 mod avg_pool2d;
 mod batch_norm;
-mod bce;
-mod bce_with_logits;
-mod binary;
-mod concat;
 mod conv2d;
-mod cos;
-mod cross_entropy;
-mod div;
-mod elu;
 mod embedding;
-mod exp;
-mod expand;
-mod flatten;
-mod gelu;
-mod hardtanh;
-mod huber;
-mod identity;
-mod kl_div;
 mod layer_norm;
-mod leaky_relu;
 mod linear;
-mod log;
-mod log_softmax;
 mod matmul;
 mod max_pool2d;
-mod maximum;
-mod mean;
-mod minimum;
-mod mul;
-mod neg;
 mod neuron;
-mod permute;
-mod pow;
-mod reindex;
-mod relu;
-mod reshape;
-mod scale;
-mod select;
-mod selu;
-mod sigmoid;
-mod silu;
-mod sin;
-mod slice;
-mod smooth_l1;
-mod softmax;
-mod softplus;
-mod sqrt;
-mod stack;
-mod sub;
-mod sum;
-mod tanh;
-mod unary;
 mod window;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
-pub use abs::Abs;
 pub use attributes::{Attribute, Values};
 pub use avg_pool2d::AvgPool2d;
+pub use axes::Sum;
 pub use batch_norm::BatchNorm;
-pub use bce::Bce;
-pub use bce_with_logits::BceWithLogits;
-pub use binary::{Binary, Elementwise};
-pub use concat::Joined;
+pub use binary::{Binary, Elementwise, Mul, Sub};
 pub use conv2d::Conv2d;
-pub use cross_entropy::{CrossEntropy, Of};
 pub use embedding::Embedding;
-pub use expand::Expand;
-pub use huber::Huber;
-pub use identity::Identity;
-pub use kl_div::KlDiv;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
+pub use loss::{Bce, BceWithLogits, CrossEntropy, Huber, KlDiv, Of, SmoothL1};
 pub use matmul::MatMul;
 pub use max_pool2d::MaxPool2d;
-pub use mul::Mul;
 pub use neuron::{Neuron, WeightAt};
-pub use reindex::{Moved, Reindex};
-pub use scale::Scale;
-pub use smooth_l1::SmoothL1;
-pub use sub::Sub;
-pub use sum::Sum;
-pub use unary::Unary;
+pub use reindex::{Expand, Joined, Moved, Reindex};
+pub use unary::{Abs, Identity, Scale, Unary};
 
 use crate::tensor::{DoubleDouble, Dual, Float, Gemm, Shape, ShapeError, Tensor};
 
 /// The ops that a client may name, in the order in which the catalogue lists them.
 pub const CATALOG: &[&Entry] = &[
-    &add::ENTRY,
-    &sub::ENTRY,
-    &mul::ENTRY,
-    &div::ENTRY,
-    &neg::ENTRY,
-    &pow::ENTRY,
-    &exp::ENTRY,
-    &log::ENTRY,
-    &sqrt::ENTRY,
-    &abs::ENTRY,
-    &sin::ENTRY,
-    &cos::ENTRY,
-    &maximum::ENTRY,
-    &minimum::ENTRY,
+    &binary::add::ENTRY,
+    &binary::sub::ENTRY,
+    &binary::mul::ENTRY,
+    &binary::div::ENTRY,
+    &unary::neg::ENTRY,
+    &binary::pow::ENTRY,
+    &unary::exp::ENTRY,
+    &unary::log::ENTRY,
+    &unary::sqrt::ENTRY,
+    &unary::abs::ENTRY,
+    &unary::sin::ENTRY,
+    &unary::cos::ENTRY,
+    &binary::maximum::ENTRY,
+    &binary::minimum::ENTRY,
     &matmul::ENTRY,
-    &sum::ENTRY,
-    &mean::ENTRY,
-    &reshape::ENTRY,
-    &flatten::ENTRY,
-    &permute::ENTRY,
-    &concat::ENTRY,
-    &stack::ENTRY,
-    &slice::ENTRY,
-    &select::ENTRY,
-    &identity::ENTRY,
-    &relu::ENTRY,
-    &leaky_relu::ENTRY,
-    &elu::ENTRY,
-    &selu::ENTRY,
-    &gelu::ENTRY,
-    &sigmoid::ENTRY,
-    &tanh::ENTRY,
-    &softplus::ENTRY,
-    &silu::ENTRY,
-    &hardtanh::ENTRY,
-    &softmax::ENTRY,
-    &log_softmax::ENTRY,
+    &axes::sum::ENTRY,
+    &axes::mean::ENTRY,
+    &reindex::reshape::ENTRY,
+    &reindex::flatten::ENTRY,
+    &reindex::permute::ENTRY,
+    &reindex::concat::ENTRY,
+    &reindex::stack::ENTRY,
+    &reindex::slice::ENTRY,
+    &reindex::select::ENTRY,
+    &unary::identity::ENTRY,
+    &unary::relu::ENTRY,
+    &unary::leaky_relu::ENTRY,
+    &unary::elu::ENTRY,
+    &unary::selu::ENTRY,
+    &unary::gelu::ENTRY,
+    &unary::sigmoid::ENTRY,
+    &unary::tanh::ENTRY,
+    &unary::softplus::ENTRY,
+    &unary::silu::ENTRY,
+    &unary::hardtanh::ENTRY,
+    &axes::softmax::ENTRY,
+    &axes::log_softmax::ENTRY,
 ];
 
 /// What the catalogue says of an op, and how its wire form becomes one.

@@ -1,0 +1,79 @@
+//! `y = a^b`,  `dy/da = b a^(b-1), 0 where b = 0; dy/db = y ln a, 0 where a = 0 and b >= 0`, elementwise with broadcasting.
+
+use super::{Binary, Elementwise};
+use crate::ops::Unary;
+use crate::ops::attributes::{Attribute, Default, Kind};
+use crate::ops::{Arity, Entry, Reads};
+use crate::tensor::Float;
+
+pub(in crate::ops) const ENTRY: Entry = Entry {
+    name: "pow",
+    summary: "power, with the exponent as second input or as attribute",
+    formula: "y = a^b",
+    derivative: "dy/da = b a^(b-1), 0 where b = 0; dy/db = y ln a, 0 where a = 0 and b >= 0",
+    arity: Arity::Between(1, 2),
+    attributes: &[Attribute::new("exponent", Kind::Number, Default::Absent, "the exponent, where there is no second input")],
+    elementwise: false,
+    build: |values| match values.number_or_absent("exponent") {
+        Some(exponent) => Ok(Box::new(PowBy { exponent })),
+        None => Ok(Box::new(Elementwise(Pow))),
+    },
+};
+
+/// Power, with the exponent as second input or as attribute.
+#[derive(Debug)]
+pub(crate) struct Pow;
+
+impl Binary for Pow {
+    const NAME: &'static str = "pow";
+    const READS: Reads = Reads::INPUTS;
+
+    fn value<S: Float>(&self, a: S, b: S) -> S {
+        a.pow(b)
+    }
+
+    fn slope_a<S: Float>(&self, a: S, b: S) -> S {
+        if b == S::ZERO { S::ZERO } else { b * a.pow(b - S::ONE) }
+    }
+
+    fn slope_b<S: Float>(&self, a: S, b: S) -> S {
+        if a == S::ZERO && b >= S::ZERO { S::ZERO } else { a.pow(b) * a.ln() }
+    }
+}
+
+/// `x^exponent` with a fixed exponent.
+#[derive(Debug)]
+pub(crate) struct PowBy {
+    exponent: f64,
+}
+
+impl Unary for PowBy {
+    const NAME: &'static str = "pow";
+    const READS: Reads = Reads::INPUTS;
+
+    fn value<S: Float>(&self, x: S) -> S {
+        if self.exponent == 2.0 { x * x } else { x.pow(S::from_f64(self.exponent)) }
+    }
+
+    fn slope<S: Float>(&self, x: S, _: S) -> S {
+        Pow.slope_a(x, S::from_f64(self.exponent))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::laws;
+
+    #[test]
+    fn laws() {
+        laws::hold(&Elementwise(Pow), &[laws::between(&[3, 4], 1, 0.2, 3.0), laws::normal(&[4], 2)]);
+        for exponent in [3.0, -2.0, 0.5, 1.0, 2.0] {
+            laws::hold(&PowBy { exponent }, &[laws::between(&[3, 4], 1, 0.2, 3.0)]);
+        }
+        laws::hold(&PowBy { exponent: 3.0 }, &[laws::normal(&[5], 1)]);
+        laws::at_kink(&PowBy { exponent: 0.0 }, 0.0, 1.0, 0.0);
+        laws::at_kink(&PowBy { exponent: 2.0 }, 0.0, 0.0, 0.0);
+        laws::at_kink(&PowBy { exponent: 1.0 }, 0.0, 0.0, 1.0);
+    }
+}

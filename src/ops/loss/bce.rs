@@ -1,0 +1,40 @@
+//! `y = -(t max(log p, -100) + (1 - t) max(log(1 - p), -100))`,  `dy/dp = (p - t) / max(p (1 - p), 1e-12), PyTorch's`, elementwise with broadcasting.
+
+use crate::ops::{Binary, Reads};
+use crate::tensor::Float;
+
+/// Binary cross-entropy of a probability and a target.
+#[derive(Debug)]
+pub struct Bce;
+
+impl Binary for Bce {
+    const NAME: &'static str = "bce";
+    const READS: Reads = Reads::INPUTS;
+
+    fn value<S: Float>(&self, a: S, b: S) -> S {
+        let floor = S::from_f64(-100.0);
+        let clamp = |x: S| if x < floor { floor } else { x };
+        -(b * clamp(a.ln()) + (S::ONE - b) * clamp((-a).ln_1p()))
+    }
+
+    fn slope_a<S: Float>(&self, a: S, b: S) -> S {
+        let (variance, least) = (a * (S::ONE - a), S::from_f64(1e-12));
+        (a - b) / if variance < least { least } else { variance }
+    }
+
+    fn slope_b<S: Float>(&self, a: S, _: S) -> S {
+        (S::ONE - a).ln() - a.ln()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::{Elementwise, laws};
+
+    #[test]
+    fn laws() {
+        let t = laws::between(&[3, 4], 9, 0.05, 0.95);
+        laws::hold(&Elementwise(Bce), &[laws::between(&[3, 4], 1, 0.05, 0.95), t]);
+    }
+}

@@ -1,0 +1,32 @@
+//! `y = c·x`,  `dy/dx = c`, for a constant c.
+
+use crate::ops::{Reads, Unary};
+use crate::tensor::Float;
+
+/// A constant times the input.
+#[derive(Debug)]
+pub struct Scale(pub f64);
+
+impl Unary for Scale {
+    const NAME: &'static str = "scale";
+    const READS: Reads = Reads::NOTHING;
+
+    fn value<S: Float>(&self, x: S) -> S {
+        S::from_f64(self.0) * x
+    }
+
+    fn slope<S: Float>(&self, _: S, _: S) -> S {
+        S::from_f64(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::laws;
+
+    #[test]
+    fn laws() {
+        laws::hold(&Scale(-2.5), &[laws::normal(&[3, 4], 1)]);
+    }
+}
