@@ -17,10 +17,10 @@ import torch
 import mpmath_judge
 import problem
 import torch_judge
-from cases import neurons
+from cases import convolutions, layers, neurons, ops
 
 HERE = pathlib.Path(__file__).parent
-FAMILIES = {0: neurons}
+FAMILIES = {0: neurons, 1: layers, 2: convolutions, 3: ops}
 
 # The tests' bound is 1e-12 (1e-5 in f32); a golden must itself be an order of magnitude better.
 TRUSTED = 1e-13
@@ -36,7 +36,7 @@ def main():
     worst = [0.0]
     for number, case in numbered():
         name = f"{number:03d}_{case.name}"
-        if not (name.startswith(options.only) or options.only in case.name):
+        if not (name.startswith(options.only) if options.only.isdigit() else options.only in case.name):
             continue
         golden, note = made(case, options.fast)
         path = HERE / "networks" / f"{name}.json"

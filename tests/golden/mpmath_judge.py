@@ -193,6 +193,9 @@ def apply(run, node):
     if op in ("linear", "dense"):
         return np.dot(x, weight.T) + (0 if bias is None else bias)
     if op == "embedding":
+        if get("padding_idx", None) is not None:  # that row is read as a constant, and gets no gradient
+            weight = weight.copy()
+            weight[get("padding_idx", None)] = exact(run.problem.parameters[node.roles["weight"]])[get("padding_idx", None)]
         return weight[x]
     if op == "conv2d":
         return conv2d(x, weight, bias, node)
@@ -312,9 +315,7 @@ def per_sample_losses(p, run):
     o, op, mean = stacked(p, run), p.loss["op"], p.loss.get("reduction", "sum") == "mean"
     if op in ("cross_entropy", "nll"):
         elements, run.divisors = class_losses(p, o)
-        count = elements.size // p.samples if mean else 1
-        run.divisors = [d / count for d in run.divisors]
-        return elements.reshape(p.samples, -1).sum(axis=1) / count
+        return elements.reshape(p.samples, -1).sum(axis=1)
     run.divisors = [1] * p.samples
     target = None if p.targets is None else exact(problem.tensor(p.targets))
     if op == "squared_error":

@@ -5,6 +5,7 @@ have (`squared_error`, `cross_entropy` from probabilities, `sum`, `cotangent`), 
 """
 
 import math
+import warnings
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ import problem
 
 torch.set_num_threads(1)
 torch.set_default_dtype(torch.float64)
+warnings.filterwarnings("ignore", message="Using padding='same' with even kernel lengths")
 
 UNARY = {
     "neg": torch.neg, "exp": torch.exp, "log": torch.log, "sqrt": torch.sqrt, "abs": torch.abs,
@@ -279,16 +281,16 @@ def cross_entropy(p, o, reduction):
     weight, target = floats(p.loss.get("weight"), o), classes(p, o)
     smoothing, ignored = p.loss.get("label_smoothing", 0.0), p.loss.get("ignore_index", -100)
     if p.loss.get("from", "logits") == "probabilities":
-        return from_probabilities(o, *target, weight, smoothing, ignored, reduction)
+        return from_probabilities(o, *target, weight, smoothing, ignored)
     arguments = {"weight": weight, "label_smoothing": smoothing}
     if target[1]:
         arguments["ignore_index"] = ignored
     elements = F.cross_entropy(o, target[0], reduction="none", **arguments)
     own = F.cross_entropy(o, target[0], reduction=reduction, **arguments)
-    return rows(elements, reduction), divisors(elements, *target, weight, ignored, reduction), own
+    return rows(elements, "sum"), divisors(elements, *target, weight, ignored), own
 
 
-def from_probabilities(o, target, indices, weight, smoothing, ignored, reduction):
+def from_probabilities(o, target, indices, weight, smoothing, ignored):
     """−Σ_c w_c y_c log p_c with y the target, one-hot for an index, smoothed as PyTorch smooths it."""
     count = o.shape[1]
     weight = torch.ones(count, dtype=o.dtype) if weight is None else weight
@@ -301,24 +303,24 @@ def from_probabilities(o, target, indices, weight, smoothing, ignored, reduction
     else:
         y = (1 - smoothing) * target + smoothing / count
     elements = -(shaped * y * log).sum(1)
-    return rows(elements, reduction), divisors(elements, target, indices, weight, ignored, reduction), None
+    return rows(elements, "sum"), divisors(elements, target, indices, weight, ignored), None
 
 
 def nll(p, o, reduction):
     weight, target, ignored = floats(p.loss.get("weight"), o), classes(p, o), p.loss.get("ignore_index", -100)
     elements = F.nll_loss(o, target[0], weight=weight, ignore_index=ignored, reduction="none")
     own = F.nll_loss(o, target[0], weight=weight, ignore_index=ignored, reduction=reduction)
-    return rows(elements, reduction), divisors(elements, *target, weight, ignored, reduction), own
+    return rows(elements, "sum"), divisors(elements, *target, weight, ignored), own
 
 
-def divisors(elements, target, indices, weight, ignored, reduction):
-    """d_n: what `mean` divides by, which for class indices is the mean class weight of the positions not ignored."""
+def divisors(elements, target, indices, weight, ignored):
+    """d_n: what `mean` divides by: a sample's positions or, for class indices, their class weights, if not ignored."""
     if not indices:
-        return torch.ones(len(elements), dtype=elements.dtype)
+        return rows(torch.ones_like(elements), "sum")
     kept = (target != ignored).to(elements.dtype)
     if weight is not None:
         kept = kept * weight[torch.where(target == ignored, 0, target)]
-    return rows(kept, reduction)
+    return rows(kept, "sum")
 
 
 PER_SAMPLE = {
