@@ -53,7 +53,7 @@ impl AvgPool2d {
             let room = axis.size as i128 + axis.before as i128 + axis.after as i128 - place as i128 * axis.stride as i128;
             room.min(axis.kernel as i128) as f64
         } else {
-            axis.hit(place).len() as f64
+            axis.inputs(place).count as f64
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Kinks are PyTorch's: of equal maxima the first in row-major order wins, and takes the whole cotangent. A NaN wins over every
 //! number, the last NaN over the others. Padding is −∞ and never wins: a window without any input gives −∞ and no cotangent.
 
-use super::window::{self, Axis, Tap};
+use super::window::{self, Axis, Inputs};
 use super::{Cotangents, Describe, Flops, Op, Point, Reads, Scalar};
 use crate::tensor::{Shape, ShapeError, Tensor};
 
@@ -25,8 +25,8 @@ pub struct MaxPool2d {
 /// One pooling's sizes, checked.
 struct Sizes {
     axes: [Axis; 2],
-    places: [usize; 2],
-    taps: [Vec<Tap>; 2],
+    /// What the window meets at each place, down and across.
+    lines: [Vec<Inputs>; 2],
 }
 
 impl MaxPool2d {
@@ -36,12 +36,10 @@ impl MaxPool2d {
 
     fn sizes(&self, x: Shape) -> Sizes {
         let (axes, places) = self.axes(x).expect("checked by the shape rule");
-        Sizes { axes, places, taps: [axes[0].taps(places[0]), axes[1].taps(places[1])] }
+        let lines = [0, 1].map(|i| (0..places[i]).map(|place| axes[i].inputs(place)).collect());
+        Sizes { axes, lines }
     }
 }
-
-/// Nobody: the window meets no input.
-const NONE: usize = usize::MAX;
 
 impl Sizes {
     fn plane(&self) -> usize {
@@ -49,30 +47,31 @@ impl Sizes {
     }
 
     fn all_places(&self) -> usize {
-        self.places[0] * self.places[1]
+        self.lines[0].len() * self.lines[1].len()
     }
 
-    /// The largest input of each window, and its index in the plane.
-    fn winners<S: Scalar>(&self, plane: &[S], best: &mut [S], winner: &mut [usize]) {
-        best.fill(S::from_f64(f64::NEG_INFINITY));
-        winner.fill(NONE);
-        let (width, [down_by, across_by]) = (self.axes[1].size, self.axes.map(|axis| axis.stride));
-        for down in &self.taps[0] {
-            for (i, place) in down.places.clone().enumerate() {
-                let line = (down.input + i * down_by) * width;
-                for across in &self.taps[1] {
-                    let run = place * self.places[1] + across.places.start..place * self.places[1] + across.places.end;
-                    let from = line + across.input;
-                    let values = plane[from..line + width].iter().step_by(across_by);
-                    let champions = best[run.clone()].iter_mut().zip(&mut winner[run]);
-                    for (j, ((best, winner), &value)) in champions.zip(values).enumerate() {
-                        let wins = value > *best || value.is_nan() || *winner == NONE;
-                        *best = if wins { value } else { *best };
-                        *winner = if wins { from + j * across_by } else { *winner };
-                    }
+    /// The index in the plane of each window's largest input, place by place.
+    fn winners<S: Scalar>(&self, plane: &[S]) -> impl Iterator<Item = Option<usize>> {
+        let places = self.lines[0].iter().flat_map(|down| self.lines[1].iter().map(move |across| (down, across)));
+        places.map(move |(down, across)| self.winner(plane, down, across))
+    }
+
+    fn winner<S: Scalar>(&self, plane: &[S], down: &Inputs, across: &Inputs) -> Option<usize> {
+        let width = self.axes[1].size;
+        let first = down.first * width + across.first;
+        let mut winner = (down.count * across.count > 0).then_some(first)?;
+        let mut best = plane[winner];
+        let [dilation, step] = self.axes.map(|axis| axis.dilation);
+        for line in 0..down.count {
+            let start = first + line * dilation * width;
+            for (i, &value) in plane[start..].iter().step_by(step).take(across.count).enumerate() {
+                if value > best || value.is_nan() {
+                    best = value;
+                    winner = start + i * step;
                 }
             }
         }
+        Some(winner)
     }
 }
 
@@ -105,10 +104,10 @@ impl<S: Scalar> Op<S> for MaxPool2d {
     fn forward(&self, x: &[&Tensor<S>]) -> Tensor<S> {
         let sizes = self.sizes(x[0].shape());
         let shape = self.shape(&[x[0].shape()]).expect("checked by the shape rule");
-        let mut y = vec![S::ZERO; shape.size()];
-        let mut winner = vec![NONE; sizes.all_places()];
-        for (x, y) in x[0].data().chunks_exact(sizes.plane()).zip(y.chunks_exact_mut(sizes.all_places())) {
-            sizes.winners(x, y, &mut winner);
+        let padding = S::from_f64(f64::NEG_INFINITY);
+        let mut y = Vec::with_capacity(shape.size());
+        for plane in x[0].data().chunks_exact(sizes.plane()) {
+            y.extend(sizes.winners(plane).map(|winner| winner.map_or(padding, |winner| plane[winner])));
         }
         Tensor::new(shape, y)
     }
@@ -119,12 +118,10 @@ impl<S: Scalar> Op<S> for MaxPool2d {
         }
         let sizes = self.sizes(at.shapes[0]);
         let mut data = vec![S::ZERO; at.shapes[0].size()];
-        let (mut best, mut winner) = (vec![S::ZERO; sizes.all_places()], vec![NONE; sizes.all_places()]);
         let planes = at.x[0].data().chunks_exact(sizes.plane()).zip(data.chunks_exact_mut(sizes.plane()));
         for ((x, x_bar), y_bar) in planes.zip(y_bar.data().chunks_exact(sizes.all_places())) {
-            sizes.winners(x, &mut best, &mut winner);
-            for (&winner, &y_bar) in winner.iter().zip(y_bar) {
-                if winner != NONE {
+            for (winner, &y_bar) in sizes.winners(x).zip(y_bar) {
+                if let Some(winner) = winner {
                     x_bar[winner] += y_bar;
                 }
             }
