@@ -4,7 +4,7 @@ use super::answer::{Answer, Entry, Named};
 use super::run::{Job, Run, gradient, input_gradient};
 use super::{Cost, Failure, Form, Guard, Prepared, Reply, Request, read, request_hash, within};
 use crate::config::Limits;
-use crate::lower::{Need, lower, select};
+use crate::lower::{Leaf, Need, lower, random, select};
 use crate::ops::Scalar;
 use crate::spec::fault::Faults;
 use crate::spec::problem::{Options, Precision};
@@ -51,7 +51,11 @@ fn cost(job: &Job, options: &Options, backward: bool) -> Cost {
         Precision::F32 => 4,
     };
     let asked = || job.selection.parameters.iter().map(|&i| lowered.parameters[i].shape.size() as u64);
-    let mut flops = plan.forward_flops();
+    let drawn = lowered.leaves.iter().map(|(id, leaf)| match leaf {
+        Leaf::Init(init, _) => random::flops(init, lowered.graph.shape(*id)),
+        _ => 0,
+    });
+    let mut flops = drawn.fold(plan.forward_flops(), u64::saturating_add);
     // Text takes some 20 bytes a number, and the reply holds at most what the sweeps hold.
     let mut bytes = plan.peak_elements().saturating_mul(width + 20);
     if backward {
