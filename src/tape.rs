@@ -48,13 +48,11 @@ impl<'g, S: Scalar> Tape<'g, S> {
     ) -> Result<Self, E> {
         let nodes = graph.nodes();
         let mut values: Vec<Option<Tensor<S>>> = vec![None; nodes.len()];
-        let mut x = Vec::new();
         for (i, node) in nodes.iter().enumerate().filter(|&(i, _)| plan.needed[i]) {
             let value = if let Some(op) = &node.op {
                 go_on()?;
-                x.clear();
-                x.extend(node.inputs.iter().map(|&input| values[input].clone().expect("inputs come first and live on")));
-                S::op(op.as_ref()).forward(&x.iter().collect::<Vec<_>>())
+                let x: Vec<_> = node.inputs.iter().map(|&i| values[i].as_ref().expect("inputs come first and live on")).collect();
+                S::op(op.as_ref()).forward(&x)
             } else {
                 leaf(graph.id(i))
             };
