@@ -54,6 +54,12 @@ impl Joined {
         Ok((input.with_dims(&dims)?, axis))
     }
 
+    /// The inputs' shapes, those without sample axis repeated for every sample if another has one.
+    fn lifted(inputs: &[Shape]) -> Result<Vec<Shape>, ShapeError> {
+        let Some(samples) = inputs.iter().find_map(Shape::samples) else { return Ok(inputs.to_vec()) };
+        inputs.iter().map(|&input| if input.is_batched() { Ok(input) } else { Shape::batched(samples, input.dims()) }).collect()
+    }
+
     /// Visit each part's range of the joined axis.
     fn ranges(&self, inputs: &[Shape]) -> Vec<(Shape, Axis, Slice)> {
         let mut start = 0;
@@ -73,13 +79,10 @@ impl Describe for Joined {
     }
 
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+        let inputs = Self::lifted(inputs)?;
         let (first, axis) = self.part(inputs[0])?;
         let mut dims = first.dims().to_vec();
         for &input in &inputs[1..] {
-            if input.is_batched() != inputs[0].is_batched() {
-                let detail = format!("{} cannot join {} and {input}: one of them has no sample axis", self.name(), inputs[0]);
-                return Err(ShapeError(detail));
-            }
             let fits = |(part, _): &(Shape, usize)| {
                 part.rank() == dims.len() && part.dims().iter().zip(&dims).enumerate().all(|(i, (a, b))| i == axis || a == b)
             };
@@ -107,18 +110,20 @@ impl Describe for Joined {
 impl<S: Scalar> Op<S> for Joined {
     fn forward(&self, x: &[&Tensor<S>]) -> Tensor<S> {
         let shapes: Vec<_> = x.iter().map(|x| x.shape()).collect();
+        let lifted = Self::lifted(&shapes).expect("checked by the shape rule");
         let mut y = Tensor::zeros(self.shape(&shapes).expect("checked by the shape rule"));
         let mut view = y.view_mut();
-        for (x, (part, axis, range)) in x.iter().zip(self.ranges(&shapes)) {
-            view.slice_axis_mut(axis, range).assign(&x.reshape(part).view());
+        for ((x, &of), (part, axis, range)) in x.iter().zip(&lifted).zip(self.ranges(&lifted)) {
+            view.slice_axis_mut(axis, range).assign(&x.broadcast_to(of).reshape(part).view());
         }
         y
     }
 
     fn vjp(&self, at: Point<'_, S>, y_bar: &Tensor<S>, x_bar: &mut Cotangents<'_, S>) {
-        for (i, (part, axis, range)) in self.ranges(at.shapes).into_iter().enumerate() {
+        let lifted = Self::lifted(at.shapes).expect("checked by the shape rule");
+        for (i, (part, axis, range)) in self.ranges(&lifted).into_iter().enumerate() {
             if x_bar.wants(i) {
-                x_bar.give(i, Tensor::from_view(part, &y_bar.view().slice_axis_move(axis, range)).reshape(at.shapes[i]));
+                x_bar.give(i, Tensor::from_view(part, &y_bar.view().slice_axis_move(axis, range)).reshape(lifted[i]));
             }
         }
     }
@@ -137,7 +142,8 @@ mod tests {
         laws::hold(&concat(-1), &[laws::normal(&[2, 3], 1), laws::normal(&[2, 1], 2)]);
         laws::rejects(&concat(2), &[a.clone(), b], "other axes differ");
         laws::rejects(&concat(0), &[a.clone(), a.clone()], "sample axis");
-        laws::rejects(&concat(1), &[a, laws::normal(&[2, 3, 2], 1)], "no sample axis");
+        laws::hold(&concat(1), &[laws::normal(&[4, 2], 1), a.clone(), a.clone()]);
+        laws::rejects(&concat(1), &[a, laws::normal(&[2, 3, 2], 1)], "other axes differ");
         laws::rejects(&concat(1), &[laws::batch(2, &[], 1)], "stack makes one");
     }
 }
