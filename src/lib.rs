@@ -35,6 +35,8 @@ pub mod analysis;
 pub mod cli;
 pub mod config;
 pub mod graph;
+
+pub mod http;
 pub mod losses;
 pub mod lower;
 pub mod ops;

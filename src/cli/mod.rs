@@ -1,8 +1,83 @@
-//! The command line.
+//! The command line: the second thin edge over the same pure functions. One file per subcommand.
+//!
+//! Exit codes: 0 done, 1 a problem (told on standard error), 2 the command itself was wrong.
 
+mod ask;
+mod demo;
+mod health;
+mod indent;
+mod openapi;
+mod serve;
+mod shown;
+
+use std::io;
 use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::analysis::Question;
+
+/// Gradients over HTTP: post a network, a minibatch and a loss; get the loss, every gradient and the dE/dz of every node.
+#[derive(Debug, Parser)]
+#[command(name = "dedz", version, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve over HTTP until SIGTERM or SIGINT, then finish what was accepted.
+    Serve(serve::Serve),
+    /// Loss, outputs, every gradient and the trace of every node.
+    Gradients(ask::Ask),
+    /// Loss, outputs and every node's value, without the backward pass.
+    Forward(ask::Ask),
+    /// Nodes with inferred shapes, parameter names and shapes, and the cost, without a run.
+    Validate(ask::Ask),
+    /// Print the OpenAPI document.
+    Openapi(openapi::Openapi),
+    /// Ask a running service whether it lives: exit 0 if so, else 1.
+    Health(health::Health),
+    /// Start the service on a free port, post two networks to it, and show what comes back.
+    Demo(demo::Demo),
+}
+
+/// Why a command did not succeed.
+#[derive(Debug)]
+enum Stopped {
+    /// Something is wrong with the request or the service, and this says what; nothing if it was told already.
+    Problem(String),
+    /// The command line, or a file that it names, is wrong.
+    Usage(String),
+    /// Whoever read our output has gone: nothing is wrong.
+    Unread,
+}
+
+impl From<io::Error> for Stopped {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe { Self::Unread } else { Self::Problem(error.to_string()) }
+    }
+}
 
 /// Parse the arguments, run, and say how it went.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let done = match Cli::parse().command {
+        Command::Serve(serve) => serve.run(),
+        Command::Gradients(ask) => ask.run(Question::Gradients),
+        Command::Forward(ask) => ask.run(Question::Forward),
+        Command::Validate(ask) => ask.run(Question::Validate),
+        Command::Openapi(openapi) => openapi.run(),
+        Command::Health(health) => health.run(),
+        Command::Demo(demo) => demo.run(),
+    };
+    let (code, message) = match done {
+        Ok(()) | Err(Stopped::Unread) => (0, String::new()),
+        Err(Stopped::Problem(message)) => (1, message),
+        Err(Stopped::Usage(message)) => (2, message),
+    };
+    if !message.is_empty() {
+        shown::complain(&message);
+    }
+    ExitCode::from(code)
 }

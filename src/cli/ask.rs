@@ -1,0 +1,113 @@
+//! `dedz gradients|forward|validate`: the same questions, the same JSON, with or without a server.
+
+use std::io::{IsTerminal, Read, Write};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+
+use super::{Stopped, indent, shown};
+use crate::analysis::{self, Failure, Form, Guard, Question, Request, Stop};
+use crate::config::Limits;
+use crate::http::problem::{Error, Problem};
+
+#[derive(Debug, Args)]
+pub(super) struct Ask {
+    /// The problem, a JSON file; - reads standard input.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Send it to this service (http://host:port) instead of computing here.
+    #[arg(long)]
+    url: Option<String>,
+    /// Print a problem as the JSON document that the service answers with.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+impl Ask {
+    pub(super) fn run(&self, question: Question) -> Result<(), Stopped> {
+        let problem = self.read()?;
+        let answered = match &self.url {
+            None => self.compute(question, &problem),
+            Some(url) => send(url, question, problem)?,
+        };
+        match answered {
+            Ok(reply) => print(&reply),
+            Err(document) if self.json => {
+                let mut out = std::io::stderr().lock();
+                out.write_all(document.trim_ascii_end())?;
+                Err(out.write_all(b"\n").map_or_else(Stopped::from, |()| Stopped::Problem(String::new())))
+            }
+            Err(document) => {
+                shown::problem(&document);
+                Err(Stopped::Problem(String::new()))
+            }
+        }
+    }
+
+    fn read(&self) -> Result<Vec<u8>, Stopped> {
+        let name = self.file.display();
+        let unreadable = |error| Stopped::Usage(format!("cannot read {name}: {error}"));
+        if self.file.as_os_str() == "-" {
+            let mut text = Vec::new();
+            std::io::stdin().lock().read_to_end(&mut text).map_err(unreadable)?;
+            return Ok(text);
+        }
+        std::fs::read(&self.file).map_err(unreadable)
+    }
+
+    /// The reply, or the problem document.
+    fn compute(&self, question: Question, problem: &[u8]) -> Result<Vec<u8>, Vec<u8>> {
+        let deadline = Instant::now() + self.limits.deadline();
+        let guard: Guard<'_> = &|| if Instant::now() < deadline { Ok(()) } else { Err(Stop::Deadline) };
+        let request = Request { problem, ..Request::default() };
+        let run = || {
+            let prepared = analysis::prepare(question, request, Form::Json, &self.limits)?;
+            prepared.run(guard).map(|reply| reply.body)
+        };
+        run().map_err(|failure| {
+            let error = match failure {
+                Failure::Stopped(_) => Error::Deadline(self.limits.deadline_ms),
+                failure => Error::Failed(failure),
+            };
+            Problem::of(&error).to_json()
+        })
+    }
+}
+
+/// What the service answers: its reply, or its problem document.
+fn send(url: &str, question: Question, problem: Vec<u8>) -> Result<Result<Vec<u8>, Vec<u8>>, Stopped> {
+    let route = match question {
+        Question::Gradients => "gradients",
+        Question::Forward => "forward",
+        Question::Validate => "validate",
+    };
+    let url = format!("{}/v1/{route}", url.trim_end_matches('/'));
+    let lost = |error: reqwest::Error| {
+        // The innermost cause says what happened; the outer ones only repeat the address.
+        let mut cause: &dyn std::error::Error = &error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        Stopped::Problem(format!("{url}: {cause}"))
+    };
+    let client = reqwest::blocking::Client::builder().timeout(None).build().map_err(lost)?;
+    let response = client.post(&url).header("content-type", "application/json").body(problem).send().map_err(lost)?;
+    let success = response.status().is_success();
+    let body = response.bytes().map_err(lost)?.to_vec();
+    Ok(if success { Ok(body) } else { Err(body) })
+}
+
+/// Compact where a program reads it, laid out where a person does.
+fn print(reply: &[u8]) -> Result<(), Stopped> {
+    let mut out = std::io::stdout().lock();
+    if out.is_terminal() {
+        out.write_all(indent::indented(&String::from_utf8_lossy(reply)).as_bytes())?;
+    } else {
+        out.write_all(reply.trim_ascii_end())?;
+    }
+    out.write_all(b"\n")?;
+    Ok(out.flush()?)
+}

@@ -1,0 +1,22 @@
+//! The service: thin, and without arithmetic. Bytes come in, wait for a worker thread, and go out again.
+//!
+//! Reading order: [`run`] (sockets), [`Edge`] (what every request gets), the router's list, the analyses, [`problem`].
+
+mod analyses;
+mod app;
+mod body;
+mod edge;
+mod linger;
+mod media;
+mod metrics;
+mod multipart;
+mod ndjson;
+pub mod openapi;
+mod operations;
+mod pages;
+pub mod problem;
+mod router;
+mod server;
+
+pub use self::edge::Edge;
+pub use self::server::{run, run_with};

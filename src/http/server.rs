@@ -1,0 +1,186 @@
+//! Sockets: accept, serve HTTP/1.1, and on shutdown finish what was accepted.
+//!
+//! While draining the listener stays open: new requests are told 503 and `/readyz` says so too, until the last accepted
+//! request is answered. A connection has a time to send each request's head; its bodies are timed where they are read.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::time::{interval, sleep};
+
+use super::edge::Edge;
+use super::linger::Lingering;
+use crate::analysis;
+use crate::config::Config;
+use crate::pool::Prepare;
+
+/// Serve until `shutdown` resolves, then drain. Returns when all accepted requests are answered, or their grace is over.
+///
+/// # Errors
+/// What the listener says about its own address.
+pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+    run_with(listener, config, Arc::new(analysis::prepare), shutdown).await
+}
+
+/// As [`run`], with other analyses: for tests.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(
+    listener: TcpListener,
+    config: Config,
+    prepare: Arc<Prepare>,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    let grace = Duration::from_millis(config.admission.grace_ms);
+    let edge = Edge::new(config, prepare);
+    let app = Arc::clone(edge.app());
+    tracing::info!(%address, workers = app.workers, "listening");
+    let mut sockets = Sockets::new(listener, edge);
+    let mut shutdown = pin!(shutdown);
+    let mut tidying = interval(Duration::from_secs(5));
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            _ = tidying.tick() => app.metrics.tidy(),
+            (stream, permit) = sockets.accept() => sockets.serve(stream, permit),
+        }
+    }
+    tracing::info!("draining");
+    app.drain();
+    let mut accepted_are_done = sockets.drain();
+    let mut over = pin!(sleep(grace));
+    loop {
+        tokio::select! {
+            _ = accepted_are_done.recv() => break,
+            () = &mut over => {
+                tracing::warn!(grace_ms = grace.as_millis() as u64, "requests outlived their grace");
+                break;
+            }
+            (stream, permit) = sockets.accept() => sockets.serve(stream, permit),
+        }
+    }
+    drop(sockets);
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// How far the service has come; every connection watches it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    Draining,
+}
+
+/// The listener and the connections it made. Dropping it ends them all.
+struct Sockets {
+    listener: TcpListener,
+    edge: Edge,
+    permits: Arc<Semaphore>,
+    phase: watch::Sender<Phase>,
+    /// Connections from before the drain hold a sender; when all are gone the receiver says so.
+    alive: Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>,
+}
+
+impl Sockets {
+    fn new(listener: TcpListener, edge: Edge) -> Self {
+        let permits = edge.app().config.admission.connections.min(Semaphore::MAX_PERMITS);
+        let phase = watch::Sender::new(Phase::Serving);
+        Self { listener, edge, permits: Arc::new(Semaphore::new(permits)), phase, alive: Some(mpsc::channel(1)) }
+    }
+
+    /// The next connection, once there may be one more.
+    async fn accept(&self) -> (TcpStream, OwnedSemaphorePermit) {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed");
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => return (stream, permit),
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    // Out of file descriptors, most likely: trying again at once would only spin.
+                    tracing::warn!(%error, "cannot accept");
+                    sleep(Duration::from_millis(200)).await;
+                }
+            }
+        }
+    }
+
+    fn serve(&self, stream: TcpStream, permit: OwnedSemaphorePermit) {
+        let connection = connection(stream, self.edge.clone(), self.phase.subscribe());
+        let alive = self.alive.as_ref().map(|(sender, _)| sender.clone());
+        tokio::spawn(async move {
+            connection.await;
+            drop((permit, alive));
+        });
+    }
+
+    /// Tell all connections to end after the request they are in. What is returned closes when they have.
+    fn drain(&mut self) -> mpsc::Receiver<()> {
+        let (_, done) = self.alive.take().unwrap_or_else(|| mpsc::channel(1));
+        self.phase.send_replace(Phase::Draining);
+        done
+    }
+}
+
+/// One connection, until it or the service ends.
+async fn connection(stream: TcpStream, edge: Edge, mut phase: watch::Receiver<Phase>) {
+    // Small replies must not wait for the client's acknowledgement of the one before.
+    let _ = stream.set_nodelay(true);
+    let head_timeout = Duration::from_millis(edge.app().config.admission.head_timeout_ms);
+    let stream = Lingering::new(stream);
+    let (unread, begun) = (stream.unread(), AtomicBool::new(false));
+    let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
+        begun.store(true, Ordering::Relaxed);
+        let (edge, unread) = (edge.clone(), unread.clone());
+        async move {
+            let response = edge.answer(request.map(Body::new)).await;
+            unread.set(response.status().is_client_error() || response.status().is_server_error());
+            Ok::<_, std::convert::Infallible>(response)
+        }
+    });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_timeout)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut serving = pin!(serving);
+    let mut draining = *phase.borrow_and_update() == Phase::Draining;
+    if draining {
+        serving.as_mut().graceful_shutdown();
+    }
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut serving => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "connection broke");
+                }
+                return;
+            }
+            changed = phase.changed() => match changed {
+                // The service has ended, or no request ever came.
+                Err(_) => return,
+                Ok(()) if !draining && !begun.load(Ordering::Relaxed) => return,
+                Ok(()) => {
+                    draining = true;
+                    serving.as_mut().graceful_shutdown();
+                }
+            },
+        }
+    }
+}
+
+/// Errors of `accept` that tell of a connection which broke before it was taken.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
