@@ -329,8 +329,16 @@ def per_sample_losses(p, run):
     return elements.sum(axis=1) / (elements.shape[1] if mean else 1)
 
 
-def smooth(difference, edge, inside):
-    return pointwise(lambda d: d * d / 2 * inside if abs(d) < edge else (abs(d) - edge / 2) * edge * inside)(difference)
+def smooth_l1(difference, beta):
+    return pointwise(lambda d: d * d / (2 * beta) if abs(d) < beta else abs(d) - beta / 2)(difference)
+
+
+def huber(difference, delta):
+    return pointwise(lambda d: d * d / 2 if abs(d) < delta else delta * (abs(d) - delta / 2))(difference)
+
+
+def floored_log(p):
+    return mpmath.mpf(-100) if p < mpmath.exp(-100) else mpmath.log(p)
 
 
 def xlogx(t):
@@ -340,10 +348,10 @@ def xlogx(t):
 ELEMENTWISE_LOSSES = {
     "mse": lambda o, t, get, loss: (o - t) ** 2,
     "l1": lambda o, t, get, loss: pointwise(abs)(o - t),
-    "smooth_l1": lambda o, t, get, loss: smooth(o - t, get("beta", 1).item(), 1 / get("beta", 1).item()),
-    "huber": lambda o, t, get, loss: smooth(o - t, get("delta", 1).item(), ONE),
+    "smooth_l1": lambda o, t, get, loss: smooth_l1(o - t, get("beta", 1).item()),
+    "huber": lambda o, t, get, loss: huber(o - t, get("delta", 1).item()),
     "bce": lambda o, t, get, loss: -get("weight", 1) * (
-        t * pointwise(mpmath.log)(o) + (1 - t) * pointwise(mpmath.log)(1 - o)),
+        t * pointwise(floored_log)(o) + (1 - t) * pointwise(floored_log)(1 - o)),
     "bce_with_logits": lambda o, t, get, loss: get("weight", 1) * (
         get("pos_weight", 1) * t * elementwise("softplus", {"threshold": math.inf}, -o)
         + (1 - t) * elementwise("softplus", {"threshold": math.inf}, o)),
@@ -423,18 +431,22 @@ def traced(p):
     return [node for node in p.nodes if wanted is True or (wanted and node.id in wanted)]
 
 
-def derivative(p, base, what, index):
+def derivative(p, base, what, index, measure=lambda run: run.loss, step=STEP):
     """dE by central difference, or None at a kink, where the two one-sided differences part."""
-    up, down = (Run(p, base, {what: (index, step)}).loss for step in (STEP, -STEP))
-    forward, backward = up - base.loss, base.loss - down
+    up, down = (measure(Run(p, base, {what: (index, s)})) for s in (step, -step))
+    forward, backward = up - measure(base), measure(base) - down
     if abs(forward - backward) > mpmath.mpf("1e-12") * max(abs(forward), abs(backward)) + mpmath.mpf("1e-36"):
         return None
-    return (up - down) / (2 * STEP)
+    return (up - down) / (2 * step)
 
 
+@mpmath.workdps(1000)
 def judge(request, reply):
-    """The reply with every number replaced by its true value, correctly rounded. For small smooth networks."""
-    p = problem.Problem(request)
+    """The reply with every number replaced by its true value, correctly rounded. For small smooth networks.
+
+    A thousand digits, for derivatives down to 1e-300 beside values of size 1.
+    """
+    p, step = problem.Problem(request), mpmath.mpf(10) ** -300
     run = Run(p)
     reply["loss"] = float(run.loss)
     for path, array in values_of(p, run):
@@ -442,7 +454,7 @@ def judge(request, reply):
     for path, what, array in derivatives_of(p, run):
         true = np.empty(array.shape)
         for index in np.ndindex(*array.shape):
-            true[index] = float(derivative(p, run, what, index))
+            true[index] = float(derivative(p, run, what, index, step=step))
         replace(reply, path, true.tolist())
     return reply
 
@@ -471,6 +483,13 @@ def disagreement(request, reply, limit):
         assert given.shape == array.shape, f"{path}: shape {given.shape}, expected {array.shape}"
         for index in np.ndindex(*given.shape):
             note(path, index, given, array[index])
+    for name in reply.get("regularization", {}).get("gradients", {}):
+        path, index = ("regularization", "gradients", name), (0,) * run.values[name].ndim
+        true = derivative(p, run, ("leaf", name), index, lambda run: penalty(p, run))
+        if true is not None:
+            note(path, index, lookup(reply, path), true)
+    if p.regularization:
+        note(("regularization", "loss"), (), lookup(reply, ("regularization", "loss")), penalty(p, run))
     for path, what, array in derivatives_of(p, run):
         given = lookup(reply, path)
         assert given.shape == array.shape, f"{path}: shape {given.shape}, expected {array.shape}"

@@ -16,6 +16,7 @@ import problem
 torch.set_num_threads(1)
 torch.set_default_dtype(torch.float64)
 warnings.filterwarnings("ignore", message="Using padding='same' with even kernel lengths")
+warnings.filterwarnings("ignore", message="reduction: 'mean' divides the total loss by both")
 
 UNARY = {
     "neg": torch.neg, "exp": torch.exp, "log": torch.log, "sqrt": torch.sqrt, "abs": torch.abs,

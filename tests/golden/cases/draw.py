@@ -78,7 +78,8 @@ class Case:
     name: str
     request: dict
     judge: str = "torch"  # or "mpmath", where f64 formulas lose digits
-    kinks: bool = False  # true where derivatives at kinks are the point: they have no difference quotient
+    kinks: bool = False  # derivatives at kinks occur, which have no difference quotient
+    convention: bool = False  # PyTorch's answer is meant, true or not: the second judge is not asked
 
 
 def problem(inputs, batch, loss, nodes=None, layers=None, parameters=None, targets=None, weights=None, options=None,
