@@ -156,6 +156,7 @@ impl<S: Scalar> Op<S> for AvgPool2d {
 mod tests {
     use super::*;
     use crate::ops::laws;
+    use proptest::prelude::*;
 
     const PAIRS: AvgPool2d = AvgPool2d {
         kernel_size: [2, 2],
@@ -212,5 +213,36 @@ mod tests {
         check(AvgPool2d { count_include_pad: false, ..PADDED }, &[1.0; 9]);
         check(AvgPool2d { divisor_override: Some(2), ..PADDED }, &[2.0, 3.0, 2.0, 3.0, 4.5, 3.0, 1.0, 1.5, 1.0]);
         check(AvgPool2d { ceil_mode: true, stride: [3, 3], ..PAIRS }, &[1.0; 4]);
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_the_definition(
+            (h, w, ceil_mode, count_include_pad) in (1..9usize, 1..9usize, any::<bool>(), any::<bool>()),
+            (kernel_size, stride) in (prop::array::uniform2(1..5usize), prop::array::uniform2(1..5usize)),
+            padding in prop::array::uniform2(0..3usize),
+        ) {
+            let op = AvgPool2d { kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override: None };
+            let x = laws::batch(2, &[2, h, w], 1);
+            let Ok(shape) = op.shape(&[x.shape()]) else { return Ok(()) };
+            let y = Op::<f64>::forward(&op, &[&x]);
+            let (oh, ow) = (shape.dims()[2], shape.dims()[3]);
+            for (at, &y) in y.data().iter().enumerate() {
+                let (plane, places) = (at / ow / oh, [at / ow % oh, at % ow]);
+                let (mut sum, mut counted) = (0.0, 0.0);
+                for line in (0..kernel_size[0]).map(|k| places[0] * stride[0] + k) {
+                    for column in (0..kernel_size[1]).map(|k| places[1] * stride[1] + k) {
+                        // Both still count from the start of the padding.
+                        let inside = (padding[0]..padding[0] + h).contains(&line) && (padding[1]..padding[1] + w).contains(&column);
+                        let padded = line < h + 2 * padding[0] && column < w + 2 * padding[1];
+                        counted += f64::from(u8::from(if count_include_pad { padded } else { inside }));
+                        if inside {
+                            sum += x.data()[(plane * h + line - padding[0]) * w + column - padding[1]];
+                        }
+                    }
+                }
+                prop_assert!((y - sum / counted).abs() <= 1e-14, "{y} is not {sum} / {counted}");
+            }
+        }
     }
 }

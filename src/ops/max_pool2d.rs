@@ -134,6 +134,7 @@ impl<S: Scalar> Op<S> for MaxPool2d {
 mod tests {
     use super::*;
     use crate::ops::laws;
+    use proptest::prelude::*;
 
     const PAIRS: MaxPool2d =
         MaxPool2d { kernel_size: [2, 2], stride: [2, 2], padding: [0, 0], dilation: [1, 1], ceil_mode: false };
@@ -210,5 +211,30 @@ mod tests {
         check(&PAIRS, 2, 2, &[LOW; 4], &[LOW], &[1.0, 0.0, 0.0, 0.0]);
         // No tap meets an input.
         check(&MaxPool2d { dilation: [3, 3], padding: [1, 1], ..PAIRS }, 2, 2, &[1.0; 4], &[LOW], &[0.0; 4]);
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_the_definition(
+            (h, w, ceil_mode) in (1..9usize, 1..9usize, any::<bool>()),
+            (kernel_size, stride) in (prop::array::uniform2(1..5usize), prop::array::uniform2(1..5usize)),
+            (padding, dilation) in (prop::array::uniform2(0..3usize), prop::array::uniform2(1..4usize)),
+        ) {
+            let op = MaxPool2d { kernel_size, stride, padding, dilation, ceil_mode };
+            let x = laws::batch(2, &[2, h, w], 1);
+            let Ok(shape) = op.shape(&[x.shape()]) else { return Ok(()) };
+            let y = Op::<f64>::forward(&op, &[&x]);
+            let (oh, ow) = (shape.dims()[2], shape.dims()[3]);
+            for (at, &y) in y.data().iter().enumerate() {
+                let (plane, py, px) = (at / ow / oh, at / ow % oh, at % ow);
+                let inputs = |i: usize, p: usize, size: usize| {
+                    (0..kernel_size[i])
+                        .filter_map(move |k| (p * stride[i] + k * dilation[i]).checked_sub(padding[i]))
+                        .filter(move |&input| input < size)
+                };
+                let lines = inputs(0, py, h).flat_map(|line| inputs(1, px, w).map(move |column| (plane * h + line) * w + column));
+                prop_assert_eq!(y, lines.map(|i| x.data()[i]).fold(f64::NEG_INFINITY, f64::max));
+            }
+        }
     }
 }
