@@ -1,15 +1,17 @@
 //! What an operator asks: is it well, what does it do, what may it be asked.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::app::App;
 use super::problem::Error;
+use crate::analysis::catalog;
 use crate::config::{Admission, Limits};
 
 /// What this service is, and every limit in force.
@@ -51,12 +53,8 @@ pub(super) async fn info(State(app): State<Arc<App>>) -> Response {
 #[utoipa::path(get, path = "/v1/ops", operation_id = "ops", tag = "catalogue",
     responses((status = 200, description = "The catalogue", body = serde_json::Value)))]
 pub(super) async fn ops() -> Response {
-    json(&catalogue())
-}
-
-/// The catalogue of ops, from the room that knows them.
-fn catalogue() -> serde_json::Value {
-    serde_json::json!({ "ops": [] })
+    static CATALOGUE: LazyLock<Bytes> = LazyLock::new(|| catalog::json().into());
+    ([(header::CONTENT_TYPE, "application/json")], CATALOGUE.clone()).into_response()
 }
 
 fn json(value: &impl Serialize) -> Response {

@@ -23,7 +23,7 @@
 //! | | normal: -1.3372911348987826, 1.2233863284996709, 1.1094942821807132 |
 //! | | mask at p = 0.5: 1, 0, 1, 1, 0, 1, 1, 1 |
 //!
-//! `tests/golden/random.py` makes them again from this page, in plain Python.
+//! `tests/golden/random_streams.py` makes them again from this page, in plain Python.
 
 use std::f64::consts::{SQRT_2, TAU};
 

@@ -129,3 +129,42 @@ fn random_networks_agree_with_pytorch() {
     println!("{count} networks, worst relative difference {:e} at {}", worst.difference, worst.place);
     assert!(count >= 60, "only {count} networks");
 }
+
+#[test]
+fn examples_agree_with_pytorch() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi/examples");
+    let (count, worst) = judge("examples", |path, _| json(&examples.join(path.file_name().expect("a file has a name"))));
+    println!("{count} examples, worst relative difference {:e} at {}", worst.difference, worst.place);
+    let written = fs::read_dir(examples).expect("the folder of examples").count();
+    assert_eq!(count, written, "every example has its golden file");
+}
+
+/// The value at a path such as `trace/h1/z/0`; the trace is looked up by id.
+fn at<'v>(reply: &'v Value, path: &str) -> &'v Value {
+    path.split('/').fold(reply, |value, step| match value {
+        Value::Array(list) => match step.parse::<usize>() {
+            Ok(index) => &list[index],
+            Err(_) => list.iter().find(|entry| entry["id"] == step).expect("a node of the trace"),
+        },
+        value => &value[step],
+    })
+}
+
+#[test]
+fn examples_agree_with_what_others_published() {
+    let mut checked = 0;
+    for path in files("examples") {
+        let request = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi/examples").join(path.file_name().expect("a name"));
+        let ours = answer(Question::Gradients, &json(&request)).expect("examples are answered");
+        for row in json(&path)["published"].as_array().into_iter().flatten() {
+            let (name, published) = (row["path"].as_str().expect("a path"), row["value"].as_f64().expect("a number"));
+            let digits = row["digits"].as_i64().expect("a number of digits") as i32;
+            let found = number(at(&ours, name)).expect("a number");
+            // A unit of the last digit, since some authors cut where others round.
+            let unit = if published == 0.0 { 0.0 } else { 10_f64.powi(published.abs().log10().floor() as i32 - digits + 1) };
+            assert!((found - published).abs() <= unit, "{}: {name} is {found}, published {published}", path.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 40, "only {checked} published numbers were compared");
+}

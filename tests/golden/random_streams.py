@@ -2,7 +2,7 @@
 
 Plain Python: hashlib for the key, ChaCha8 by hand, `statistics` for the normal quantile, Householder reflections for QR.
 
-    python tests/golden/random.py            # writes random.jsonl beside this file
+    python tests/golden/random_streams.py            # writes random.jsonl beside this file
 """
 
 import hashlib
