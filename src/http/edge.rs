@@ -131,5 +131,7 @@ fn write_problem(response: &mut Response, mut problem: Problem, id: &RequestId) 
         let spread = id.as_str().bytes().last().map_or(0, |byte| u16::from(byte) % 3);
         headers.insert(header::RETRY_AFTER, HeaderValue::from(1 + spread));
     }
-    *response.body_mut() = Body::from(problem.to_json());
+    let body = problem.to_json();
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    *response.body_mut() = Body::from(body);
 }
