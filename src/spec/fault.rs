@@ -184,11 +184,13 @@ impl<'p> At<'p> {
     pub const ROOT: At<'static> = At { parent: None, key: Key::Root };
 
     /// The member `name` of this object.
+    #[must_use]
     pub const fn name(&'p self, name: &'p str) -> At<'p> {
         At { parent: Some(self), key: Key::Name(name) }
     }
 
     /// The element `index` of this array.
+    #[must_use]
     pub const fn index(&'p self, index: usize) -> At<'p> {
         At { parent: Some(self), key: Key::Index(index) }
     }

@@ -136,7 +136,7 @@ fn exponent(text: &[u8], mut position: usize) -> Option<(i64, usize)> {
 /// `w · 10^q`, correctly rounded, where that is quickly known.
 #[inline]
 fn round(w: u64, q: i64) -> Option<f64> {
-    if w < 1 << 53 && w < 1_000_000_000_000_000 {
+    if w < 1 << 53 {
         if (-22..=0).contains(&q) {
             return Some(w as f64 / EXACT_POWERS_OF_TEN[-q as usize]);
         }
