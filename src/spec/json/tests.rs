@@ -188,11 +188,8 @@ fn repeated_keys_and_numbers_out_of_range_are_all_found() {
 
 #[test]
 fn large_objects_are_checked_in_linear_time() {
-    let mut text = String::from("{");
-    for i in 0..100_000 {
-        text.push_str(&format!("\"n{i}\":{i},"));
-    }
-    text.push_str("\"last\":0}");
+    let members: Vec<_> = (0..100_000).map(|i| format!("\"n{i}\":{i}")).collect();
+    let text = format!("{{{},\"last\":0}}", members.join(","));
     assert!(matches!(read(&text), Ok(Json::Object(object)) if object.len() == 100_001));
     let repeated = text.replace("last", "n7");
     assert_eq!(faults(&repeated)[0].0, "/n7");
