@@ -125,6 +125,25 @@ impl<S: Float> Tensor<S> {
         Self::new(shape, data)
     }
 
+    /// `f` of every element and of the elements of `a` and `b` that are repeated there; both must broadcast to this shape.
+    #[must_use]
+    pub fn zip_two(&self, a: &Self, b: &Self, f: impl Fn(S, S, S) -> S) -> Self {
+        let shape = self.shape;
+        let data = if a.shape == shape && b.shape == shape {
+            self.data.iter().zip(a.data()).zip(b.data()).map(|((&x, &a), &b)| f(x, a, b)).collect()
+        } else {
+            let mut data = Vec::with_capacity(shape.size());
+            let strides = [shape.strides(), a.shape.broadcast_strides(shape), b.shape.broadcast_strides(shape)];
+            let (a, b) = (a.data(), b.data());
+            for_each_row(shape, &strides, |[at, a_at, b_at], [_, a_step, b_step], count| {
+                let row = &self.data[at..at + count];
+                data.extend(row.iter().enumerate().map(|(i, &x)| f(x, a[a_at + i * a_step], b[b_at + i * b_step])));
+            });
+            data
+        };
+        Self::new(shape, data)
+    }
+
     /// The elements repeated to `shape`, which must be this shape broadcast with another.
     #[must_use]
     pub fn broadcast_to(&self, shape: Shape) -> Self {

@@ -34,14 +34,14 @@ impl Axes {
     /// Which axes of `shape` go.
     fn reduced(&self, shape: Shape) -> Result<Vec<bool>, ShapeError> {
         let mut reduced = vec![false; shape.rank()];
-        match &self.dim {
-            None => reduced[usize::from(shape.is_batched())..].fill(true),
-            Some(dims) => {
-                for &dim in dims {
-                    if std::mem::replace(&mut reduced[shape.axis(dim)?], true) {
-                        return Err(ShapeError(format!("dim {dim} appears twice")));
-                    }
-                }
+        let dims = self.dim.as_deref().unwrap_or_default();
+        if dims.is_empty() {
+            // An empty list means all axes, as PyTorch has it.
+            reduced[usize::from(shape.is_batched())..].fill(true);
+        }
+        for &dim in dims {
+            if std::mem::replace(&mut reduced[shape.axis(dim)?], true) {
+                return Err(ShapeError(format!("dim {dim} names an axis of {shape} a second time")));
             }
         }
         Ok(reduced)

@@ -76,11 +76,13 @@ mod tests {
     fn laws() {
         laws::hold(&Sum::all(), &[laws::batch(3, &[2, 4], 1)]);
         laws::hold(&Sum::all(), &[laws::normal(&[2, 4], 1)]);
+        laws::hold(&Sum::all(), &[laws::batch(3, &[], 1)]);
+        laws::hold(&over(&[], true), &[laws::batch(3, &[2, 4], 1)]);
         laws::hold(&over(&[1], false), &[laws::batch(3, &[2, 4], 1)]);
         laws::hold(&over(&[-1, 1], true), &[laws::batch(3, &[2, 4], 1)]);
         laws::hold(&over(&[0], false), &[laws::normal(&[2, 4], 1)]);
         laws::rejects(&over(&[0], false), &[laws::batch(3, &[2], 1)], "sample axis");
-        laws::rejects(&over(&[1, -1], false), &[laws::batch(3, &[2], 1)], "twice");
+        laws::rejects(&over(&[1, -1], false), &[laws::batch(3, &[2], 1)], "second time");
         laws::rejects(&over(&[2], false), &[laws::batch(3, &[2], 1)], "does not exist");
     }
 }

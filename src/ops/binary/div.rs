@@ -27,12 +27,12 @@ impl Binary for Div {
         a / b
     }
 
-    fn slope_a<S: Float>(&self, _: S, b: S) -> S {
-        S::ONE / b
+    fn a_bar<S: Float>(&self, _: S, b: S, y_bar: S) -> S {
+        y_bar / b
     }
 
-    fn slope_b<S: Float>(&self, a: S, b: S) -> S {
-        -(a / b) / b
+    fn b_bar<S: Float>(&self, a: S, b: S, y_bar: S) -> S {
+        -(y_bar * ((a / b) / b))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Elementwise functions of two inputs, broadcast together: a value and two slopes make an op.
+//! Elementwise functions of two inputs, broadcast together: a value and two rules make an op.
 
 pub(super) mod add;
 pub(super) mod div;
@@ -20,14 +20,14 @@ use crate::tensor::{Float, Shape, ShapeError, Tensor};
 pub trait Binary: Debug + Send + Sync {
     /// The op's name.
     const NAME: &'static str;
-    /// Whether the slopes look at the inputs.
+    /// What [`Binary::a_bar`] and [`Binary::b_bar`] look at besides the cotangent: the inputs, or nothing.
     const READS: Reads;
     /// `f(a, b)`.
     fn value<S: Float>(&self, a: S, b: S) -> S;
-    /// `∂f/∂a`.
-    fn slope_a<S: Float>(&self, a: S, b: S) -> S;
-    /// `∂f/∂b`.
-    fn slope_b<S: Float>(&self, a: S, b: S) -> S;
+    /// `ā = ȳ·∂f/∂a`.
+    fn a_bar<S: Float>(&self, a: S, b: S, y_bar: S) -> S;
+    /// `b̄ = ȳ·∂f/∂b`.
+    fn b_bar<S: Float>(&self, a: S, b: S, y_bar: S) -> S;
 }
 
 /// A [`Binary`] as an op.
@@ -40,7 +40,14 @@ impl<B: Binary> Describe for Elementwise<B> {
     }
 
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
-        inputs[0].broadcast(inputs[1])
+        match *inputs {
+            [a, b] => a.broadcast(b),
+            _ => Err(ShapeError(format!(
+                "{} takes two inputs unless an attribute stands for the second, found {}",
+                B::NAME,
+                inputs.len()
+            ))),
+        }
     }
 
     fn flops(&self, _: &[Shape], output: Shape) -> Flops {
@@ -63,16 +70,20 @@ impl<S: Scalar, B: Binary> Op<S> for Elementwise<B> {
     }
 
     fn vjp(&self, at: Point<'_, S>, y_bar: &Tensor<S>, x_bar: &mut Cotangents<'_, S>) {
-        let shape = y_bar.shape();
-        let mut give = |input: usize, slope: &dyn Fn(S, S) -> S| {
-            if !x_bar.wants(input) {
-                return;
-            }
-            let slopes =
-                if B::READS.inputs { at.x[0].zip(at.x[1], shape, slope) } else { Tensor::full(shape, slope(S::ZERO, S::ZERO)) };
-            x_bar.give(input, slopes.zip(y_bar, shape, |slope, y_bar| slope * y_bar));
-        };
-        give(0, &|a, b| self.0.slope_a(a, b));
-        give(1, &|a, b| self.0.slope_b(a, b));
+        if x_bar.wants(0) {
+            x_bar.give(0, pull::<S, B>(at, y_bar, |y_bar, a, b| self.0.a_bar(a, b, y_bar)));
+        }
+        if x_bar.wants(1) {
+            x_bar.give(1, pull::<S, B>(at, y_bar, |y_bar, a, b| self.0.b_bar(a, b, y_bar)));
+        }
+    }
+}
+
+/// A rule at every element of the output, which is of the shape that the inputs were broadcast to; giving undoes that.
+fn pull<S: Scalar, B: Binary>(at: Point<'_, S>, y_bar: &Tensor<S>, rule: impl Fn(S, S, S) -> S) -> Tensor<S> {
+    if B::READS == Reads::NOTHING {
+        y_bar.map(|y_bar| rule(y_bar, S::ZERO, S::ZERO))
+    } else {
+        y_bar.zip_two(at.x[0], at.x[1], rule)
     }
 }

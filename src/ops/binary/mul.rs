@@ -27,12 +27,12 @@ impl Binary for Mul {
         a * b
     }
 
-    fn slope_a<S: Float>(&self, _: S, b: S) -> S {
-        b
+    fn a_bar<S: Float>(&self, _: S, b: S, y_bar: S) -> S {
+        y_bar * b
     }
 
-    fn slope_b<S: Float>(&self, a: S, _: S) -> S {
-        a
+    fn b_bar<S: Float>(&self, a: S, _: S, y_bar: S) -> S {
+        y_bar * a
     }
 }
 

@@ -32,12 +32,12 @@ impl Binary for Pow {
         a.pow(b)
     }
 
-    fn slope_a<S: Float>(&self, a: S, b: S) -> S {
-        if b == S::ZERO { S::ZERO } else { b * a.pow(b - S::ONE) }
+    fn a_bar<S: Float>(&self, a: S, b: S, y_bar: S) -> S {
+        if b == S::ZERO { S::ZERO } else { y_bar * (b * a.pow(b - S::ONE)) }
     }
 
-    fn slope_b<S: Float>(&self, a: S, b: S) -> S {
-        if a == S::ZERO && b >= S::ZERO { S::ZERO } else { a.pow(b) * a.ln() }
+    fn b_bar<S: Float>(&self, a: S, b: S, y_bar: S) -> S {
+        if a == S::ZERO && b >= S::ZERO { S::ZERO } else { y_bar * (a.pow(b) * a.ln()) }
     }
 }
 
@@ -55,8 +55,8 @@ impl Unary for PowBy {
         if self.exponent == 2.0 { x * x } else { x.pow(S::from_f64(self.exponent)) }
     }
 
-    fn slope<S: Float>(&self, x: S, _: S) -> S {
-        Pow.slope_a(x, S::from_f64(self.exponent))
+    fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
+        if self.exponent == 2.0 { y_bar * (x + x) } else { Pow.a_bar(x, S::from_f64(self.exponent), y_bar) }
     }
 }
 
@@ -72,6 +72,8 @@ mod tests {
             laws::hold(&PowBy { exponent }, &[laws::between(&[3, 4], 1, 0.2, 3.0)]);
         }
         laws::hold(&PowBy { exponent: 3.0 }, &[laws::normal(&[5], 1)]);
+        laws::rejects(&Elementwise(Pow), &[laws::normal(&[5], 1)], "unless an attribute stands for the second, found 1");
+        laws::rejects(&PowBy { exponent: 3.0 }, &[laws::normal(&[5], 1), laws::normal(&[5], 2)], "takes one input");
         laws::at_kink(&PowBy { exponent: 0.0 }, 0.0, 1.0, 0.0);
         laws::at_kink(&PowBy { exponent: 2.0 }, 0.0, 0.0, 0.0);
         laws::at_kink(&PowBy { exponent: 1.0 }, 0.0, 0.0, 1.0);

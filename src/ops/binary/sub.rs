@@ -31,12 +31,12 @@ impl Binary for Sub {
         a - S::from_f64(self.alpha) * b
     }
 
-    fn slope_a<S: Float>(&self, _: S, _: S) -> S {
-        S::ONE
+    fn a_bar<S: Float>(&self, _: S, _: S, y_bar: S) -> S {
+        y_bar
     }
 
-    fn slope_b<S: Float>(&self, _: S, _: S) -> S {
-        -S::from_f64(self.alpha)
+    fn b_bar<S: Float>(&self, _: S, _: S, y_bar: S) -> S {
+        -(S::from_f64(self.alpha) * y_bar)
     }
 }
 

@@ -12,19 +12,23 @@ impl Binary for Bce {
     const READS: Reads = Reads::INPUTS;
 
     fn value<S: Float>(&self, a: S, b: S) -> S {
-        let floor = S::from_f64(-100.0);
-        let clamp = |x: S| if x < floor { floor } else { x };
-        -(b * clamp(a.ln()) + (S::ONE - b) * clamp((-a).ln_1p()))
+        -(b * clamped(a.ln()) + (S::ONE - b) * clamped((-a).ln_1p()))
     }
 
-    fn slope_a<S: Float>(&self, a: S, b: S) -> S {
+    fn a_bar<S: Float>(&self, a: S, b: S, y_bar: S) -> S {
         let (variance, least) = (a * (S::ONE - a), S::from_f64(1e-12));
-        (a - b) / if variance < least { least } else { variance }
+        y_bar * (a - b) / if variance < least { least } else { variance }
     }
 
-    fn slope_b<S: Float>(&self, a: S, _: S) -> S {
-        (S::ONE - a).ln() - a.ln()
+    fn b_bar<S: Float>(&self, a: S, _: S, y_bar: S) -> S {
+        y_bar * (clamped((-a).ln_1p()) - clamped(a.ln()))
     }
+}
+
+/// PyTorch's floor under the logarithms.
+fn clamped<S: Float>(log: S) -> S {
+    let floor = S::from_f64(-100.0);
+    if log < floor { floor } else { log }
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! Binary cross-entropy of a logit x and a target t, with PyTorch's `pos_weight` ρ:
-//! `y = (1 − t)·x + (1 + (ρ − 1)·t)·(ln(1 + e^−|x|) + max(−x, 0))`,  `dy/dx = (1 − t)·σ(x) − ρ·t·σ(−x)`.
+//! `y = −ρ·t·ln σ(x) − (1 − t)·ln σ(−x)`,  `dy/dx = (1 − t)·σ(x) − ρ·t·σ(−x)`.
+//!
+//! With `−ln σ(x) = ln(1 + e^−|x|) + max(−x, 0)` nothing overflows, and no digits go where the loss is small, as they do in
+//! PyTorch's `(1 − t)·x + (1 + (ρ − 1)·t)·(−ln σ(x))`.
 
-use crate::ops::unary::sigmoid::logistic;
+use crate::ops::unary::sigmoid::logistic_pair;
 use crate::ops::{Cotangents, Describe, Flops, Op, Point, Reads, Scalar};
 use crate::tensor::{Shape, ShapeError, Tensor};
 
@@ -45,9 +48,15 @@ impl<S: Scalar> Op<S> for BceWithLogits {
     fn forward(&self, x: &[&Tensor<S>]) -> Tensor<S> {
         let shape = self.shape(&x.iter().map(|x| x.shape()).collect::<Vec<_>>()).expect("checked by the shape rule");
         let data = each(x, shape, |x, t, rho| {
-            // ln(1 + e^−x), smooth at 0 too, where |x| would not be.
-            let log = if x < S::ZERO { x.exp().ln_1p() - x } else { (-x).exp().ln_1p() };
-            (S::ONE - t) * x + (S::ONE + (rho - S::ONE) * t) * log
+            // −ln σ(x) and −ln σ(−x); the branches meet smoothly at 0, where |x| would not.
+            let (positive, negative) = if x < S::ZERO {
+                let log = x.exp().ln_1p();
+                (log - x, log)
+            } else {
+                let log = (-x).exp().ln_1p();
+                (log, x + log)
+            };
+            rho * t * positive + (S::ONE - t) * negative
         });
         Tensor::new(shape, data)
     }
@@ -56,7 +65,10 @@ impl<S: Scalar> Op<S> for BceWithLogits {
         if !x_bar.wants(0) {
             return;
         }
-        let mut slopes = each(at.x, y_bar.shape(), |x, t, rho| (S::ONE - t) * logistic(x) - rho * t * logistic(-x));
+        let mut slopes = each(at.x, y_bar.shape(), |x, t, rho| {
+            let (s, rest) = logistic_pair(x);
+            (S::ONE - t) * s - rho * t * rest
+        });
         for (slope, &y_bar) in slopes.iter_mut().zip(y_bar.data()) {
             *slope = *slope * y_bar;
         }

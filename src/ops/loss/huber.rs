@@ -19,14 +19,14 @@ impl Unary for Huber {
         if size <= delta { half * size * size } else { delta * (size - half * delta) }
     }
 
-    fn slope<S: Float>(&self, x: S, _: S) -> S {
+    fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
         let delta = S::from_f64(self.delta);
         if x <= -delta {
-            -delta
+            -(y_bar * delta)
         } else if x >= delta {
-            delta
+            y_bar * delta
         } else {
-            x
+            y_bar * x
         }
     }
 }

@@ -19,14 +19,14 @@ impl Unary for SmoothL1 {
         if size < beta { half * size * size / beta } else { size - half * beta }
     }
 
-    fn slope<S: Float>(&self, x: S, _: S) -> S {
+    fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
         let beta = S::from_f64(self.beta);
         if x <= -beta {
-            -S::ONE
+            -y_bar
         } else if x >= beta {
-            S::ONE
+            y_bar
         } else {
-            x / beta
+            y_bar * x / beta
         }
     }
 }

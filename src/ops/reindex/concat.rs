@@ -89,7 +89,7 @@ impl Describe for Joined {
             let Some((part, _)) = self.part(input).ok().filter(fits) else {
                 return Err(ShapeError(format!("{} cannot join {} and {input}: other axes differ", self.name(), inputs[0])));
             };
-            dims[axis] += part.dims()[axis];
+            dims[axis] = dims[axis].saturating_add(part.dims()[axis]);
         }
         first.with_dims(&dims)
     }

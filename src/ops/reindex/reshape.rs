@@ -3,7 +3,7 @@
 use super::{Moved, Reindex};
 use crate::ops::attributes::{Attribute, Default, Invalid, Kind};
 use crate::ops::{Arity, Entry};
-use crate::tensor::{Dims, Float, Shape, ShapeError, Tensor};
+use crate::tensor::{Float, Shape, ShapeError, Tensor};
 
 pub(in crate::ops) const ENTRY: Entry = Entry {
     name: "reshape",
@@ -36,38 +36,54 @@ pub(crate) struct Reshape {
     shape: Vec<i64>,
 }
 
+impl Reshape {
+    /// Words for a shape that was meant for one sample.
+    fn hint(&self, input: Shape) -> String {
+        let Some(samples) = input.samples() else { return String::new() };
+        if sizes(&self.shape, input.sample_size()).is_none() {
+            return String::new();
+        }
+        let first = if self.shape.contains(&-1) { samples as i64 } else { -1 };
+        let whole: Vec<_> = std::iter::once(first).chain(self.shape.iter().copied()).collect();
+        format!("; did you mean {whole:?}?")
+    }
+}
+
+/// The sizes that `shape` means for `count` elements: -1 is what the others leave.
+fn sizes(shape: &[i64], count: usize) -> Option<Vec<usize>> {
+    let known =
+        shape.iter().filter(|&&dim| dim != -1).try_fold(1_usize, |known, &dim| known.checked_mul(dim.try_into().ok()?))?;
+    let fits = if shape.contains(&-1) { known > 0 && count.is_multiple_of(known) } else { known == count };
+    fits.then(|| shape.iter().map(|&dim| usize::try_from(dim).unwrap_or_else(|_| count / known)).collect())
+}
+
 impl Reindex for Reshape {
     const NAME: &'static str = "reshape";
 
     fn shape(&self, input: Shape) -> Result<Shape, ShapeError> {
-        let wanted = || format!("{:?}", self.shape);
-        let mut dims: Vec<usize> = self.shape.iter().map(|&dim| usize::try_from(dim).unwrap_or(1)).collect();
-        let known = dims.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim));
-        if let (Some(at), Some(known)) = (self.shape.iter().position(|&dim| dim == -1), known) {
-            dims[at] = input.size().checked_div(known).unwrap_or(0);
-        }
-        if input.is_batched() && dims.first() != input.samples().as_ref() {
-            let per_sample: i64 = self.shape.iter().product();
-            let hint = if usize::try_from(per_sample) == Ok(input.sample_size()) || self.shape.contains(&-1) {
-                let mut hint = self.shape.clone();
-                hint.insert(0, input.dims()[0] as i64);
-                if !self.shape.contains(&-1) {
-                    hint[0] = -1;
-                }
-                format!("; did you mean {hint:?}?")
-            } else {
-                String::new()
-            };
+        let mut dims = Vec::with_capacity(self.shape.len());
+        let of_one_sample = match (input.samples(), self.shape.split_first()) {
+            (None, _) => &self.shape,
+            (Some(samples), Some((&first, rest))) if first == -1 || usize::try_from(first) == Ok(samples) => {
+                dims.push(samples);
+                rest
+            }
+            (Some(samples), _) => {
+                return Err(ShapeError(format!(
+                    "reshape of {input} to {:?} would move samples: its first entry is -1 or {samples}{}",
+                    self.shape,
+                    self.hint(input)
+                )));
+            }
+        };
+        let Some(sizes) = sizes(of_one_sample, input.sample_size()) else {
             return Err(ShapeError(format!(
-                "reshape of {input} to {} would move samples: its first entry is -1 or {}{hint}",
-                wanted(),
-                input.dims()[0]
+                "reshape cannot make {:?} of {input}: the numbers of elements differ{}",
+                self.shape,
+                self.hint(input)
             )));
-        }
-        if dims.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim)) != Some(input.size()) {
-            let of = Dims(input.dims());
-            return Err(ShapeError(format!("reshape cannot make {} of {of}: the numbers of elements differ", wanted())));
-        }
+        };
+        dims.extend(sizes);
         input.with_dims(&dims)
     }
 
@@ -90,9 +106,16 @@ mod tests {
         let to = |shape: &[i64]| Moved(Reshape { shape: shape.to_vec() });
         laws::hold(&to(&[-1, 2, 4]), &[laws::batch(3, &[8], 1)]);
         laws::hold(&to(&[3, -1]), &[laws::batch(3, &[2, 4], 1)]);
+        laws::hold(&to(&[-1]), &[laws::batch(3, &[], 1)]);
+        laws::hold(&to(&[]), &[laws::normal(&[1, 1], 1)]);
         laws::hold(&to(&[4, 2]), &[laws::normal(&[8], 1)]);
         laws::rejects(&to(&[2, 4]), &[laws::batch(3, &[8], 1)], "did you mean [-1, 2, 4]?");
         laws::rejects(&to(&[3, 5]), &[laws::batch(3, &[8], 1)], "numbers of elements differ");
+        laws::rejects(&to(&[-1, 4]), &[laws::batch(3, &[8], 1)], "numbers of elements differ; did you mean [3, -1, 4]?");
+        laws::rejects(&to(&[-1, 5]), &[laws::batch(3, &[8], 1)], "numbers of elements differ");
+        laws::rejects(&to(&[-1, 0]), &[laws::normal(&[0], 1)], "numbers of elements differ");
+        laws::rejects(&to(&[i64::MAX, 4, 4]), &[laws::batch(3, &[8], 1)], "its first entry is -1 or 3");
+        laws::rejects(&to(&[]), &[laws::batch(3, &[], 1)], "its first entry is -1 or 3; did you mean [-1]?");
         laws::rejects(&to(&[i64::MAX, 4, 4]), &[laws::normal(&[8], 1)], "numbers of elements differ");
     }
 }

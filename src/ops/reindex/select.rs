@@ -32,8 +32,13 @@ impl Select {
     fn place_in(&self, input: Shape) -> Result<(usize, usize), ShapeError> {
         let axis = input.axis(self.dim)?;
         let size = input.dims()[axis];
-        let index = resolve(self.index, size)
-            .ok_or_else(|| ShapeError(format!("index {} is out of range for axis {axis} of {input}", self.index)))?;
+        let index = resolve(self.index, size).ok_or_else(|| {
+            let range = match size {
+                0 => "it is empty".to_owned(),
+                _ => format!("expected -{size} to {}", size - 1),
+            };
+            ShapeError(format!("index {} is out of range for axis {axis} of {input}: {range}", self.index))
+        })?;
         Ok((axis, index))
     }
 }
@@ -73,6 +78,6 @@ mod tests {
         laws::hold(&at(-1, -3), &[laws::batch(2, &[7, 3], 1)]);
         laws::hold(&at(0, 1), &[laws::normal(&[4], 1)]);
         laws::rejects(&at(0, 0), &[laws::batch(2, &[7], 1)], "sample axis");
-        laws::rejects(&at(1, 7), &[laws::batch(2, &[7], 1)], "out of range");
+        laws::rejects(&at(1, 7), &[laws::batch(2, &[7], 1)], "out of range for axis 1 of [2, 7]: expected -7 to 6");
     }
 }

@@ -26,14 +26,15 @@ impl Unary for Abs {
         x.abs()
     }
 
-    fn slope<S: Float>(&self, x: S, _: S) -> S {
-        if x > S::ZERO {
+    fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
+        let sign = if x > S::ZERO {
             S::ONE
         } else if x < S::ZERO {
             -S::ONE
         } else {
-            x * S::ZERO // 0 at 0, and NaN stays NaN
-        }
+            S::ZERO
+        };
+        y_bar * sign
     }
 }
 

@@ -26,8 +26,8 @@ impl Unary for Cos {
         x.cos()
     }
 
-    fn slope<S: Float>(&self, x: S, _: S) -> S {
-        -x.sin()
+    fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
+        -(y_bar * x.sin())
     }
 }
 

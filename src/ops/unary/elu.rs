@@ -26,11 +26,11 @@ impl Unary for Elu {
     const READS: Reads = Reads::INPUTS;
 
     fn value<S: Float>(&self, x: S) -> S {
-        if x > S::ZERO { x } else { S::from_f64(self.alpha) * x.exp_m1() }
+        if x <= S::ZERO { S::from_f64(self.alpha) * x.exp_m1() } else { x }
     }
 
-    fn slope<S: Float>(&self, x: S, _: S) -> S {
-        if x > S::ZERO { S::ONE } else { S::from_f64(self.alpha) * x.exp() }
+    fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
+        if x <= S::ZERO { y_bar * S::from_f64(self.alpha) * x.exp() } else { y_bar }
     }
 }
 

@@ -26,8 +26,8 @@ impl Unary for Exp {
         x.exp()
     }
 
-    fn slope<S: Float>(&self, _: S, y: S) -> S {
-        y
+    fn x_bar<S: Float>(&self, _: S, y: S, y_bar: S) -> S {
+        y_bar * y
     }
 }
 

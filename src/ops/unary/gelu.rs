@@ -1,6 +1,7 @@
 //! `y = x·Φ(x) = x/2·erfc(−x/√2)`,  `dy/dx = Φ(x) + x·φ(x)`: erfc keeps the digits of the left tail, where `1 + erf` loses them.
-//! With `approximate = "tanh"`: `y = x/2·(1 + tanh u)`, `u = √(2/π)·(x + 0.044715·x³)` (Hendrycks and Gimpel 2016).
+//! With `approximate = "tanh"`: `y = x/2·(1 + tanh u) = x·σ(2u)`, `u = √(2/π)·(x + 0.044715·x³)` (Hendrycks and Gimpel 2016).
 
+use super::sigmoid::{logistic, logistic_pair};
 use crate::ops::attributes::{Attribute, Default, Kind};
 use crate::ops::{Arity, Entry, Reads, Unary};
 use crate::tensor::Float;
@@ -27,19 +28,18 @@ impl Unary for Gelu {
     const READS: Reads = Reads::INPUTS;
 
     fn value<S: Float>(&self, x: S) -> S {
-        let half = S::from_f64(0.5);
-        if self.tanh { half * x * (S::ONE + inner(x).tanh()) } else { half * x * (-x * root_half::<S>()).erfc() }
+        if self.tanh { x * logistic(twice_inner(x)) } else { S::from_f64(0.5) * x * (-x * root_half::<S>()).erfc() }
     }
 
-    fn slope<S: Float>(&self, x: S, _: S) -> S {
+    fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
         let half = S::from_f64(0.5);
         if self.tanh {
-            let t = inner(x).tanh();
-            let inner_slope = root_2_over_pi::<S>() * (S::ONE + S::from_f64(3.0 * 0.044715) * x * x);
-            half * (S::ONE + t) + half * x * (S::ONE - t * t) * inner_slope
+            let (s, rest) = logistic_pair(twice_inner(x));
+            let inner_slope = root_2_over_pi::<S>() * (S::ONE + S::from_f64(3.0 * CUBIC) * x * x);
+            y_bar * (s + x * s * rest * (inner_slope + inner_slope))
         } else {
             let density = half * root_2_over_pi::<S>() * (-half * x * x).exp();
-            half * (-x * root_half::<S>()).erfc() + x * density
+            y_bar * (half * (-x * root_half::<S>()).erfc() + x * density)
         }
     }
 }
@@ -54,8 +54,12 @@ fn root_2_over_pi<S: Float>() -> S {
     S::from_parts(0.797_884_560_802_865_4, -4.984_654_404_555_46e-17)
 }
 
-fn inner<S: Float>(x: S) -> S {
-    root_2_over_pi::<S>() * (x + S::from_f64(0.044715) * x * x * x)
+const CUBIC: f64 = 0.044715;
+
+/// `2·u`, with `1 + tanh u = 2·σ(2·u)`.
+fn twice_inner<S: Float>(x: S) -> S {
+    let u = root_2_over_pi::<S>() * (x + S::from_f64(CUBIC) * x * x * x);
+    u + u
 }
 
 #[cfg(test)]

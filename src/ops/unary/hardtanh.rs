@@ -33,7 +33,7 @@ pub(crate) struct Hardtanh {
 
 impl Unary for Hardtanh {
     const NAME: &'static str = "hardtanh";
-    const READS: Reads = Reads::INPUTS;
+    const READS: Reads = Reads::OUTPUT;
 
     fn value<S: Float>(&self, x: S) -> S {
         let (low, high) = (S::from_f64(self.min_val), S::from_f64(self.max_val));
@@ -47,9 +47,9 @@ impl Unary for Hardtanh {
         }
     }
 
-    fn slope<S: Float>(&self, x: S, _: S) -> S {
-        let inside = x > S::from_f64(self.min_val) && x < S::from_f64(self.max_val);
-        if inside { S::ONE } else { S::ZERO }
+    fn x_bar<S: Float>(&self, _: S, y: S, y_bar: S) -> S {
+        let clamped = y <= S::from_f64(self.min_val) || y >= S::from_f64(self.max_val);
+        if clamped { S::ZERO } else { y_bar }
     }
 }
 

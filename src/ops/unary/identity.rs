@@ -1,7 +1,7 @@
 //! `y = x`,  `dy/dx = 1`.
 
-use crate::ops::{Arity, Entry, Reads, Unary};
-use crate::tensor::Float;
+use crate::ops::{Arity, Cotangents, Describe, Entry, Flops, Op, Point, Reads, Scalar};
+use crate::tensor::{Shape, ShapeError, Tensor};
 
 pub(in crate::ops) const ENTRY: Entry = Entry {
     name: "identity",
@@ -14,20 +14,39 @@ pub(in crate::ops) const ENTRY: Entry = Entry {
     build: |_| Ok(Box::new(Identity)),
 };
 
-/// The input itself.
+/// The input itself, shared and not copied.
 #[derive(Debug)]
 pub struct Identity;
 
-impl Unary for Identity {
-    const NAME: &'static str = "identity";
-    const READS: Reads = Reads::NOTHING;
-
-    fn value<S: Float>(&self, x: S) -> S {
-        x
+impl Describe for Identity {
+    fn name(&self) -> &'static str {
+        "identity"
     }
 
-    fn slope<S: Float>(&self, _: S, _: S) -> S {
-        S::ONE
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+        Ok(inputs[0])
+    }
+
+    fn flops(&self, _: &[Shape], output: Shape) -> Flops {
+        Flops::per_element(output, 0, 0)
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::NOTHING
+    }
+
+    fn couples_samples(&self) -> bool {
+        false
+    }
+}
+
+impl<S: Scalar> Op<S> for Identity {
+    fn forward(&self, x: &[&Tensor<S>]) -> Tensor<S> {
+        x[0].clone()
+    }
+
+    fn vjp(&self, _: Point<'_, S>, y_bar: &Tensor<S>, x_bar: &mut Cotangents<'_, S>) {
+        x_bar.give(0, y_bar.clone());
     }
 }
 

@@ -29,8 +29,8 @@ impl Unary for LeakyRelu {
         if x > S::ZERO { x } else { S::from_f64(self.negative_slope) * x }
     }
 
-    fn slope<S: Float>(&self, x: S, _: S) -> S {
-        if x > S::ZERO { S::ONE } else { S::from_f64(self.negative_slope) }
+    fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
+        if x > S::ZERO { y_bar } else { S::from_f64(self.negative_slope) * y_bar }
     }
 }
 

@@ -26,8 +26,8 @@ impl Unary for Log {
         x.ln()
     }
 
-    fn slope<S: Float>(&self, x: S, _: S) -> S {
-        S::ONE / x
+    fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
+        y_bar / x
     }
 }
 

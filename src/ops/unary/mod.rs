@@ -1,4 +1,4 @@
-//! Elementwise functions of one input: a value and a slope make an op.
+//! Elementwise functions of one input: a value and a rule make an op.
 
 pub(super) mod abs;
 pub(super) mod cos;
@@ -33,12 +33,12 @@ use crate::tensor::{Float, Shape, ShapeError, Tensor};
 pub trait Unary: Debug + Send + Sync {
     /// The op's name.
     const NAME: &'static str;
-    /// What [`Unary::slope`] looks at.
+    /// What [`Unary::x_bar`] looks at besides the cotangent.
     const READS: Reads;
     /// `f(x)`.
     fn value<S: Float>(&self, x: S) -> S;
-    /// `f′(x)`, given `x` and `y = f(x)`; an argument that [`Unary::READS`] does not name holds anything.
-    fn slope<S: Float>(&self, x: S, y: S) -> S;
+    /// `x̄ = ȳ·f′(x)`, given `x`, `y = f(x)` and `ȳ`; of the first two, what [`Unary::READS`] does not name holds anything.
+    fn x_bar<S: Float>(&self, x: S, y: S, y_bar: S) -> S;
 }
 
 impl<U: Unary> Describe for U {
@@ -47,7 +47,14 @@ impl<U: Unary> Describe for U {
     }
 
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
-        Ok(inputs[0])
+        match *inputs {
+            [x] => Ok(x),
+            _ => Err(ShapeError(format!(
+                "{} takes one input where an attribute stands for the second, found {}",
+                U::NAME,
+                inputs.len()
+            ))),
+        }
     }
 
     fn flops(&self, _: &[Shape], output: Shape) -> Flops {
@@ -73,11 +80,11 @@ impl<S: Scalar, U: Unary> Op<S> for U {
         if !x_bar.wants(0) {
             return;
         }
-        // What the slope does not read may have been dropped: its place is taken by the cotangent, whose size is right.
+        // What the rule does not read may have been dropped: its place is taken by the cotangent, whose size is right.
         let x = if U::READS.inputs { at.x[0] } else { y_bar };
         let y = if U::READS.output { at.y } else { y_bar };
         let triples = x.data().iter().zip(y.data()).zip(y_bar.data());
-        let data = triples.map(|((&x, &y), &y_bar)| y_bar * self.slope(x, y)).collect();
+        let data = triples.map(|((&x, &y), &y_bar)| self.x_bar(x, y, y_bar)).collect();
         x_bar.give(0, Tensor::new(y_bar.shape(), data));
     }
 }

@@ -26,8 +26,8 @@ impl Unary for Neg {
         -x
     }
 
-    fn slope<S: Float>(&self, _: S, _: S) -> S {
-        -S::ONE
+    fn x_bar<S: Float>(&self, _: S, _: S, y_bar: S) -> S {
+        -y_bar
     }
 }
 

@@ -23,11 +23,11 @@ impl Unary for Relu {
     const READS: Reads = Reads::OUTPUT;
 
     fn value<S: Float>(&self, x: S) -> S {
-        if x > S::ZERO || x.is_nan() { x } else { S::ZERO }
+        if x <= S::ZERO { S::ZERO } else { x }
     }
 
-    fn slope<S: Float>(&self, _: S, y: S) -> S {
-        if y > S::ZERO { S::ONE } else { S::ZERO }
+    fn x_bar<S: Float>(&self, _: S, y: S, y_bar: S) -> S {
+        if y <= S::ZERO { S::ZERO } else { y_bar }
     }
 }
 

@@ -15,8 +15,8 @@ impl Unary for Scale {
         S::from_f64(self.0) * x
     }
 
-    fn slope<S: Float>(&self, _: S, _: S) -> S {
-        S::from_f64(self.0)
+    fn x_bar<S: Float>(&self, _: S, _: S, y_bar: S) -> S {
+        S::from_f64(self.0) * y_bar
     }
 }
 

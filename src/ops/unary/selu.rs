@@ -24,12 +24,12 @@ impl Unary for Selu {
 
     fn value<S: Float>(&self, x: S) -> S {
         let s = S::from_f64(SCALE);
-        if x > S::ZERO { s * x } else { s * (S::from_f64(ALPHA) * x.exp_m1()) }
+        if x <= S::ZERO { s * S::from_f64(ALPHA) * x.exp_m1() } else { s * x }
     }
 
-    fn slope<S: Float>(&self, x: S, _: S) -> S {
+    fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
         let s = S::from_f64(SCALE);
-        if x > S::ZERO { s } else { s * (S::from_f64(ALPHA) * x.exp()) }
+        if x <= S::ZERO { y_bar * (s * S::from_f64(ALPHA)) * x.exp() } else { y_bar * s }
     }
 }
 

@@ -26,19 +26,23 @@ impl Unary for Sigmoid {
         logistic(x)
     }
 
-    fn slope<S: Float>(&self, x: S, _: S) -> S {
-        logistic(x) * logistic(-x)
+    fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
+        let (s, rest) = logistic_pair(x);
+        y_bar * (s * rest)
     }
 }
 
-/// The logistic function, without overflow and with full relative accuracy in both tails.
-pub(crate) fn logistic<S: Float>(x: S) -> S {
-    if x < S::ZERO {
-        let e = x.exp();
-        e / (S::ONE + e)
-    } else {
-        S::ONE / (S::ONE + (-x).exp())
-    }
+/// The logistic function `σ(x)`, without overflow and with full relative accuracy in both tails.
+pub(in crate::ops) fn logistic<S: Float>(x: S) -> S {
+    logistic_pair(x).0
+}
+
+/// `σ(x)` and `1 − σ(x) = σ(−x)`, each to full relative accuracy, for one exponential.
+pub(in crate::ops) fn logistic_pair<S: Float>(x: S) -> (S, S) {
+    let negative = x < S::ZERO;
+    let e = (if negative { x } else { -x }).exp();
+    let (small, large) = (e / (S::ONE + e), S::ONE / (S::ONE + e));
+    if negative { (small, large) } else { (large, small) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `y = x / (1 + e^-x)`,  `dy/dx = s (1 + x (1 - s)), s = 1 / (1 + e^-x)`.
 
-use super::sigmoid::logistic;
+use super::sigmoid::{logistic, logistic_pair};
 use crate::ops::{Arity, Entry, Reads, Unary};
 use crate::tensor::Float;
 
@@ -27,8 +27,9 @@ impl Unary for Silu {
         x * logistic(x)
     }
 
-    fn slope<S: Float>(&self, x: S, _: S) -> S {
-        logistic(x) * (S::ONE + x * logistic(-x))
+    fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
+        let (s, rest) = logistic_pair(x);
+        y_bar * (s * (S::ONE + x * rest))
     }
 }
 

@@ -44,9 +44,9 @@ impl Unary for Softplus {
         }
     }
 
-    fn slope<S: Float>(&self, x: S, _: S) -> S {
+    fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
         let scaled = S::from_f64(self.beta) * x;
-        if scaled > S::from_f64(self.threshold) { S::ONE } else { logistic(scaled) }
+        if scaled > S::from_f64(self.threshold) { y_bar } else { y_bar * logistic(scaled) }
     }
 }
 

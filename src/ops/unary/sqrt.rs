@@ -26,8 +26,8 @@ impl Unary for Sqrt {
         x.sqrt()
     }
 
-    fn slope<S: Float>(&self, _: S, y: S) -> S {
-        S::from_f64(0.5) / y
+    fn x_bar<S: Float>(&self, _: S, y: S, y_bar: S) -> S {
+        y_bar / (y + y)
     }
 }
 

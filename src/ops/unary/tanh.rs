@@ -26,8 +26,8 @@ impl Unary for Tanh {
         x.tanh()
     }
 
-    fn slope<S: Float>(&self, _: S, y: S) -> S {
-        S::ONE - y * y
+    fn x_bar<S: Float>(&self, _: S, y: S, y_bar: S) -> S {
+        y_bar * (S::ONE - y * y)
     }
 }
 
