@@ -53,7 +53,13 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// x̄ for each input; `wanted` opens the slots, and values that `reads` does not name are poisoned.
-fn vjp<S: Scalar>(op: &dyn AnyOp, x: &[Tensor<S>], y: &Tensor<S>, y_bar: &Tensor<S>, wanted: &[bool]) -> Vec<Option<Tensor<S>>> {
+pub(crate) fn vjp<S: Scalar>(
+    op: &dyn AnyOp,
+    x: &[Tensor<S>],
+    y: &Tensor<S>,
+    y_bar: &Tensor<S>,
+    wanted: &[bool],
+) -> Vec<Option<Tensor<S>>> {
     let nan = |t: &Tensor<S>| Tensor::full(t.shape(), S::from_f64(f64::NAN));
     let reads = op.reads();
     let x: Vec<_> = x.iter().map(|x| if reads.inputs { x.clone() } else { nan(x) }).collect();

@@ -9,6 +9,8 @@
 
 pub mod attributes;
 #[cfg(test)]
+mod edges;
+#[cfg(test)]
 pub(crate) mod laws;
 
 mod axes;
