@@ -58,10 +58,9 @@ def judge(request, dtype=torch.float64):
     if p.wanted_inputs():
         reply["input_gradients"] = {name: cotangent(run.values[name].tensor) for name in p.wanted_inputs()}
     if p.regularization:
-        touched = [name for name in names if any(problem.matches(entry, name) for entry in p.regularization)]
         alone = penalty(p, run.leaves)
-        gradients = torch.autograd.grad(alone, [run.leaves[name] for name in touched])
-        reply["regularization"] = {"loss": alone.detach(), "gradients": dict(zip(touched, gradients))}
+        gradients = torch.autograd.grad(alone, [run.leaves[name] for name in names], allow_unused=True, materialize_grads=True)
+        reply["regularization"] = {"loss": alone.detach(), "gradients": dict(zip(names, gradients))}
     wanted = p.options.get("trace", True)
     if wanted:
         reply["trace"] = {node.id: run.trace(node.id) for node in p.nodes if wanted is True or node.id in wanted}

@@ -34,11 +34,12 @@ def kinks():
     for op, (arguments, targets) in losses.items():  # differences of 0, and of exactly beta or delta
         nodes = [node("y", "mul", "x", 0.5)]
         yield Case(f"kink_loss_{op}", problem(["x"], [1, 1, 1], {"op": op, "of": "y", **arguments}, nodes, targets=targets), kinks=True)
-    # PyTorch's binary cross-entropy holds its logarithms above -100 and divides by at least 1e-12: where a probability is
-    # exactly wrong the slope is 1e12, and where it is exactly right 0 (truly 1, hence no second judge).
-    for name, batch, targets in [("wrong", [0, 1, 0.5], [1, 0, 1]), ("right", [0, 1, 0.5], [0, 1, 1])]:
-        nodes = [node("y", "identity", "x")]
-        yield Case(f"bce_exactly_{name}", problem(["x"], batch, {"op": "bce", "of": "y"}, nodes, targets=targets), kinks=True, convention=True)
+    # PyTorch's binary cross-entropy holds its logarithms above -100 and divides by at least 1e-12 (rounded to f32, so that its
+    # slope of 1.000000004e12 at an exactly wrong probability is not asked here); at an exactly right one the slope is 0, and
+    # truly 1, hence no second judge.
+    for name, targets, options in [("wrong", [1, 0, 1], {"trace": False, "wrt": ["*"]}), ("right", [0, 1, 1], None)]:
+        request = problem(["x"], [0, 1, 0.5], {"op": "bce", "of": "y"}, [node("y", "identity", "x")], targets=targets, options=options)
+        yield Case(f"bce_exactly_{name}", request, kinks=True, convention=True)
     yield Case("l1_penalty_at_zero", problem(["x"], [1, 2], {"op": "sum", "of": "y"}, [{"id": "y", "op": "neuron", "inputs": {"x": 0.0}, "bias": -0.5}],
                                              regularization=[{"l1": 0.1}]), kinks=True)
 
