@@ -1,5 +1,6 @@
 """Writes `openapi/examples/NAME.json`, requests for people to read and post, and `examples/NAME.json`, their replies by PyTorch
-in f64 with the numbers that others have published.
+in f64 with the numbers that others have published. Both are checked: PyTorch against a second judge in 50-digit arithmetic, and
+the published numbers against PyTorch.
 
     pip install torch scikit-learn mpmath
     python tests/golden/make_examples.py
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from sklearn.datasets import load_digits
 
+import mpmath_judge
 import torch_judge
 
 HERE = pathlib.Path(__file__).parent
@@ -54,10 +56,19 @@ def mazur():
     ]
     source = "Mazur, A Step by Step Backpropagation Example (2015)"
     published = [
-        ("loss", 0.298371109, 9), ("trace/h1/z/0", 0.593269992, 9), ("trace/h2/z/0", 0.596884378, 9), ("trace/h1/a/0", 0.3775, 4),
-        ("trace/o1/a/0", 1.105905967, 10), ("trace/o1/z/0", 0.75136507, 8), ("trace/o2/z/0", 0.772928465, 9),
-        ("trace/o1/dE_dz/0", 0.74136507, 8), ("trace/o2/dE_dz/0", -0.217071535, 9), ("trace/o1/dE_da/0", 0.138498562, 9),
-        ("trace/o2/dE_da/0", -0.038098237, 8), ("gradients/h1->o1", 0.082167041, 8), ("trace/h1/dE_dz/0", 0.036350306, 8),
+        ("loss", 0.298371109, 9),
+        ("trace/h1/z/0", 0.593269992, 9),
+        ("trace/h2/z/0", 0.596884378, 9),
+        ("trace/h1/a/0", 0.3775, 4),
+        ("trace/o1/a/0", 1.105905967, 10),
+        ("trace/o1/z/0", 0.75136507, 8),
+        ("trace/o2/z/0", 0.772928465, 9),
+        ("trace/o1/dE_dz/0", 0.74136507, 8),
+        ("trace/o2/dE_dz/0", -0.217071535, 9),
+        ("trace/o1/dE_da/0", 0.138498562, 9),
+        ("trace/o2/dE_da/0", -0.038098237, 8),
+        ("gradients/h1->o1", 0.082167041, 8),
+        ("trace/h1/dE_dz/0", 0.036350306, 8),
         ("gradients/i1->h1", 0.000438568, 6),
     ]
     return {
@@ -70,13 +81,22 @@ def mazur():
 
 def cs231n_circuit():
     source = "CS231n, Backpropagation, Intuitions"
-    published = [("loss", -12, 2), ("input_gradients/x/0", -4, 1), ("input_gradients/y/0", -4, 1), ("input_gradients/z/0", 3, 1),
-                 ("trace/q/dE_dz/0", -4, 1), ("trace/q/z/0", 3, 1)]
+    published = [
+        ("loss", -12, 2),
+        ("input_gradients/x/0", -4, 1),
+        ("input_gradients/y/0", -4, 1),
+        ("input_gradients/z/0", 3, 1),
+        ("trace/q/dE_dz/0", -4, 1),
+        ("trace/q/z/0", 3, 1),
+    ]
     return {
-        "network": {"inputs": ["x", "y", "z"], "nodes": [
-            {"id": "q", "op": "add", "inputs": ["x", "y"]},
-            {"id": "f", "op": "mul", "inputs": ["q", "z"]},
-        ]},
+        "network": {
+            "inputs": ["x", "y", "z"],
+            "nodes": [
+                {"id": "q", "op": "add", "inputs": ["x", "y"]},
+                {"id": "f", "op": "mul", "inputs": ["q", "z"]},
+            ],
+        },
         "batch": {"inputs": [[-2, 5, -4]]},
         "loss": {"op": "sum", "of": "f"},
         "options": {"wrt": "inputs"},
@@ -85,9 +105,16 @@ def cs231n_circuit():
 
 def cs231n_neuron():
     source = "CS231n, Backpropagation, Intuitions"
-    published = [("loss", 0.73, 2), ("trace/f/a/0", 1.0, 1), ("trace/f/dE_da/0", 0.20, 2), ("gradients/x0->f", -0.20, 2),
-                 ("gradients/x1->f", -0.39, 2), ("gradients/f.bias", 0.20, 2), ("input_gradients/x0/0", 0.39, 2),
-                 ("input_gradients/x1/0", -0.59, 2)]
+    published = [
+        ("loss", 0.73, 2),
+        ("trace/f/a/0", 1.0, 1),
+        ("trace/f/dE_da/0", 0.20, 2),
+        ("gradients/x0->f", -0.20, 2),
+        ("gradients/x1->f", -0.39, 2),
+        ("gradients/f.bias", 0.20, 2),
+        ("input_gradients/x0/0", 0.39, 2),
+        ("input_gradients/x1/0", -0.59, 2),
+    ]
     return {
         "network": {"inputs": ["x0", "x1"], "nodes": [neuron("f", {"x0": 2.0, "x1": -3.0}, -3.0, "sigmoid")]},
         "batch": {"inputs": [[-1.0, -2.0]]},
@@ -99,16 +126,35 @@ def cs231n_neuron():
 def cs231n_two_layer():
     """A ReLU unit that is dead for this sample: its weights get no gradient."""
     source = "g-eoj/cs231n, two-layer net"
-    published = [("loss", 1.0513754685043635, 15), ("trace/scores/z/0/0", 0.4332, 4), ("trace/scores/z/0/1", -0.228, 3),
-                 ("trace/scores/dE_dz/0/0", 0.429052723714429, 14), ("trace/scores/dE_dz/0/2", -0.65054324836696, 13),
-                 ("gradients/scores.weight/0/0", 0.978240210068897, 14), ("gradients/scores.weight/2/0", -1.483238606276669, 15),
-                 ("gradients/hidden.weight/0/0", -0.090933756739324, 13), ("gradients/hidden.weight/0/1", 0.034100158777246, 13),
-                 ("gradients/hidden.bias/0", -0.005683359796208, 12), ("gradients/hidden.weight/1/0", 0, 1)]
+    published = [
+        ("loss", 1.0513754685043635, 15),
+        ("trace/scores/z/0/0", 0.4332, 4),
+        ("trace/scores/z/0/1", -0.228, 3),
+        ("trace/scores/z/0/2", 0.228, 3),
+        ("trace/hidden/z/0/0", 2.28, 3),
+        ("trace/hidden/z/0/1", 0, 1),
+        ("trace/scores/dE_dz/0/0", 0.429052723714429, 14),
+        ("trace/scores/dE_dz/0/1", 0.221490524652532, 14),
+        ("trace/scores/dE_dz/0/2", -0.65054324836696, 13),
+        ("gradients/scores.bias/0", 0.429052723714429, 14),
+        ("gradients/scores.weight/1/0", 0.504998396207772, 14),
+        ("gradients/scores.weight/0/1", 0, 1),
+        ("gradients/scores.weight/0/0", 0.978240210068897, 14),
+        ("gradients/scores.weight/2/0", -1.483238606276669, 15),
+        ("gradients/hidden.weight/0/0", -0.090933756739324, 13),
+        ("gradients/hidden.weight/0/1", 0.034100158777246, 13),
+        ("gradients/hidden.bias/0", -0.005683359796208, 12),
+        ("gradients/hidden.weight/1/0", 0, 1),
+        ("gradients/hidden.bias/1", 0, 1),
+    ]
     return {
-        "network": {"inputs": {"x": [2]}, "layers": [
-            {"id": "hidden", "op": "linear", "weight": [[0.18, 0.1], [0.04, 0.22]], "bias": [0, 0], "activation": "relu"},
-            {"id": "scores", "op": "linear", "weight": [[0.19, -0.02], [-0.1, -0.01], [0.1, 0.04]], "bias": [0, 0, 0]},
-        ]},
+        "network": {
+            "inputs": {"x": [2]},
+            "layers": [
+                {"id": "hidden", "op": "linear", "weight": [[0.18, 0.1], [0.04, 0.22]], "bias": [0, 0], "activation": "relu"},
+                {"id": "scores", "op": "linear", "weight": [[0.19, -0.02], [-0.1, -0.01], [0.1, 0.04]], "bias": [0, 0, 0]},
+            ],
+        },
         "batch": {"inputs": [[16, -6]], "targets": [2]},
         "loss": {"op": "cross_entropy", "of": "scores"},
     }, [(*row, source) for row in published]
@@ -189,10 +235,13 @@ def digits_mlp():
     model.add_module("fc2", torch.nn.Linear(32, 10))
     parameters = trained(model.double(), pixels, labels, 40)
     return {
-        "network": {"inputs": {"image": [64]}, "layers": [
-            {"id": "fc1", "op": "linear", "in_features": 64, "out_features": 32, "activation": "relu"},
-            {"id": "fc2", "op": "linear", "in_features": 32, "out_features": 10},
-        ]},
+        "network": {
+            "inputs": {"image": [64]},
+            "layers": [
+                {"id": "fc1", "op": "linear", "in_features": 64, "out_features": 32, "activation": "relu"},
+                {"id": "fc2", "op": "linear", "in_features": 32, "out_features": 10},
+            ],
+        },
         "parameters": parameters,
         "batch": {"inputs": rounded(pixels), "targets": labels},
         "loss": {"op": "cross_entropy", "of": "fc2", "reduction": "mean"},
@@ -216,15 +265,26 @@ def lenet():
     images = images.reshape(16, 1, 8, 8)
     parameters = trained(model.double(), images, labels, 300)
     return {
-        "network": {"inputs": {"image": [1, 8, 8]}, "layers": [
-            {"id": "conv1", "op": "conv2d", "in_channels": 1, "out_channels": 4, "kernel_size": 3, "padding": 1, "activation": "tanh"},
-            {"id": "pool1", "op": "avg_pool2d", "kernel_size": 2},
-            {"id": "conv2", "op": "conv2d", "in_channels": 4, "out_channels": 8, "kernel_size": 3, "activation": "tanh"},
-            {"id": "pool2", "op": "max_pool2d", "kernel_size": 2},
-            {"id": "flat", "op": "flatten"},
-            {"id": "fc1", "op": "linear", "in_features": 8, "out_features": 16, "activation": "tanh"},
-            {"id": "fc2", "op": "linear", "in_features": 16, "out_features": 10},
-        ]},
+        "network": {
+            "inputs": {"image": [1, 8, 8]},
+            "layers": [
+                {
+                    "id": "conv1",
+                    "op": "conv2d",
+                    "in_channels": 1,
+                    "out_channels": 4,
+                    "kernel_size": 3,
+                    "padding": 1,
+                    "activation": "tanh",
+                },
+                {"id": "pool1", "op": "avg_pool2d", "kernel_size": 2},
+                {"id": "conv2", "op": "conv2d", "in_channels": 4, "out_channels": 8, "kernel_size": 3, "activation": "tanh"},
+                {"id": "pool2", "op": "max_pool2d", "kernel_size": 2},
+                {"id": "flat", "op": "flatten"},
+                {"id": "fc1", "op": "linear", "in_features": 8, "out_features": 16, "activation": "tanh"},
+                {"id": "fc2", "op": "linear", "in_features": 16, "out_features": 10},
+            ],
+        },
         "parameters": parameters,
         "batch": {"inputs": rounded(images), "targets": labels},
         "loss": {"op": "cross_entropy", "of": "fc2", "reduction": "mean"},
@@ -239,11 +299,14 @@ def text_classifier():
     tokens = [row + [0] * (5 - len(row)) for row in tokens]
     torch.manual_seed(3)
     return {
-        "network": {"inputs": {"tokens": {"shape": [5], "dtype": "i64"}}, "layers": [
-            {"id": "words", "op": "embedding", "num_embeddings": len(words), "embedding_dim": 3, "padding_idx": 0},
-            {"id": "bag", "op": "mean", "dim": 1},
-            {"id": "topic", "op": "linear", "in_features": 3, "out_features": 2},
-        ]},
+        "network": {
+            "inputs": {"tokens": {"shape": [5], "dtype": "i64"}},
+            "layers": [
+                {"id": "words", "op": "embedding", "num_embeddings": len(words), "embedding_dim": 3, "padding_idx": 0},
+                {"id": "bag", "op": "mean", "dim": 1},
+                {"id": "topic", "op": "linear", "in_features": 3, "out_features": 2},
+            ],
+        },
         "parameters": {
             "words.weight": [[0.0] * 3] + rounded(torch.randn(len(words) - 1, 3), 2),
             "topic.weight": rounded(torch.randn(2, 3), 2),
@@ -257,15 +320,26 @@ def text_classifier():
 def mixed():
     """Layers and the lecture's neurons in one network, with a skip edge from x to the last neuron."""
     return {
-        "network": {"inputs": {"x": [3]}, "nodes": [
-            {"id": "features", "op": "linear", "inputs": ["x"], "in_features": 3, "out_features": 2, "activation": "tanh",
-             "weight": [[0.5, -0.2, 0.1], [0.3, 0.8, -0.6]], "bias": [0.1, -0.1]},
-            {"id": "f0", "op": "select", "inputs": ["features"], "dim": 1, "index": 0},
-            {"id": "f1", "op": "select", "inputs": ["features"], "dim": 1, "index": 1},
-            {"id": "x2", "op": "select", "inputs": ["x"], "dim": 1, "index": 2},
-            neuron("z2", {"f0": 0.9, "f1": -0.4}, 0.2, "sigmoid"),
-            neuron("z1", {"z2": 1.5, "x2": -0.7}, 0.0),
-        ]},
+        "network": {
+            "inputs": {"x": [3]},
+            "nodes": [
+                {
+                    "id": "features",
+                    "op": "linear",
+                    "inputs": ["x"],
+                    "in_features": 3,
+                    "out_features": 2,
+                    "activation": "tanh",
+                    "weight": [[0.5, -0.2, 0.1], [0.3, 0.8, -0.6]],
+                    "bias": [0.1, -0.1],
+                },
+                {"id": "f0", "op": "select", "inputs": ["features"], "dim": 1, "index": 0},
+                {"id": "f1", "op": "select", "inputs": ["features"], "dim": 1, "index": 1},
+                {"id": "x2", "op": "select", "inputs": ["x"], "dim": 1, "index": 2},
+                neuron("z2", {"f0": 0.9, "f1": -0.4}, 0.2, "sigmoid"),
+                neuron("z1", {"z2": 1.5, "x2": -0.7}, 0.0),
+            ],
+        },
         "batch": {"inputs": [[1.0, 0.5, -0.5], [-1.0, 2.0, 0.25]], "targets": [0.8, -0.2]},
         "loss": {"op": "mse", "of": "z1", "reduction": "mean"},
     }, []
@@ -278,7 +352,11 @@ def readable(value, depth=0):
         return flat
     plain = not any(isinstance(v, (dict, list)) for v in (value.values() if isinstance(value, dict) else value))
     numbers = isinstance(value, list) and plain
-    if numbers or (depth > 0 and len(flat) <= 100) or (depth > 1 and isinstance(value, dict) and "op" in value and len(flat) <= 170):
+    if (
+        numbers
+        or (depth > 0 and len(flat) <= 100)
+        or (depth > 1 and isinstance(value, dict) and "op" in value and len(flat) <= 170)
+    ):
         return flat
     pad = "  " * (depth + 1)
     if isinstance(value, dict):
@@ -306,20 +384,37 @@ def agrees(value, published, digits):
 def main():
     EXAMPLES.mkdir(parents=True, exist_ok=True)
     (HERE / "examples").mkdir(exist_ok=True)
-    for make in [lecture, mazur, cs231n_circuit, cs231n_neuron, cs231n_two_layer, micrograd, digits_mlp, lenet, text_classifier, mixed]:
+    for make in [
+        lecture,
+        mazur,
+        cs231n_circuit,
+        cs231n_neuron,
+        cs231n_two_layer,
+        micrograd,
+        digits_mlp,
+        lenet,
+        text_classifier,
+        mixed,
+    ]:
         request, published = make()
         request = json.loads(json.dumps(request))
         (EXAMPLES / f"{make.__name__}.json").write_text(readable(request) + "\n")
         judged = {**request, "options": {"trace": True, "wrt": ["*", "inputs"], **request.get("options", {})}}
         reply = torch_judge.as_json(torch_judge.judge(judged))
+        check = mpmath_judge.disagreement(judged, reply, 2)
+        assert check["worst"] < 1e-13, f"{make.__name__}: {check}"
         if "inputs" not in json.dumps(request.get("options", {})):
             reply.pop("input_gradients", None)
         for path, value, digits_, source in published:
             assert agrees(at(reply, path), value, digits_), f"{make.__name__} {path}: {at(reply, path)} is not {value}"
         rows = [{"path": path, "value": value, "digits": digits_, "source": source} for path, value, digits_, source in published]
         golden = {"published": rows, "reply": reply}
-        (HERE / "examples" / f"{make.__name__}.json").write_text(json.dumps(golden, separators=(",", ":"), allow_nan=False) + "\n")
-        print(f"{make.__name__:18} loss {reply['loss']:.6f}, {len(rows)} published numbers")
+        (HERE / "examples" / f"{make.__name__}.json").write_text(
+            json.dumps(golden, separators=(",", ":"), allow_nan=False) + "\n"
+        )
+        print(
+            f"{make.__name__:18} loss {reply['loss']:.6f}, {len(rows)} published numbers, off the truth by {check['worst']:.1e}"
+        )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ import time
 import torch
 
 import mpmath_judge
-import problem
 import torch_judge
 from cases import convolutions, edges, layers, losses, narrow, neurons, ops, tails
 

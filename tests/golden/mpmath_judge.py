@@ -48,9 +48,18 @@ def sigmoid(x):
 
 SELU = mpmath.mpf("1.6732632423543772848170429916717"), mpmath.mpf("1.0507009873554804934193349852946")
 UNARY = {
-    "neg": lambda x: -x, "exp": mpmath.exp, "log": mpmath.log, "sqrt": mpmath.sqrt, "abs": abs,
-    "sin": mpmath.sin, "cos": mpmath.cos, "identity": lambda x: x, "relu": lambda x: max(x, mpmath.mpf(0)),
-    "selu": lambda x: SELU[1] * elu(x, SELU[0]), "sigmoid": sigmoid, "tanh": mpmath.tanh,
+    "neg": lambda x: -x,
+    "exp": mpmath.exp,
+    "log": mpmath.log,
+    "sqrt": mpmath.sqrt,
+    "abs": abs,
+    "sin": mpmath.sin,
+    "cos": mpmath.cos,
+    "identity": lambda x: x,
+    "relu": lambda x: max(x, mpmath.mpf(0)),
+    "selu": lambda x: SELU[1] * elu(x, SELU[0]),
+    "sigmoid": sigmoid,
+    "tanh": mpmath.tanh,
     "silu": lambda x: x * sigmoid(x),
 }
 ATTRIBUTED = {
@@ -61,9 +70,13 @@ ATTRIBUTED = {
     "hardtanh": (lambda x, low, high: min(max(x, low), high), {"min_val": -1.0, "max_val": 1.0}),
 }
 BINARY = {
-    "add": lambda a, b, alpha: a + alpha * b, "sub": lambda a, b, alpha: a - alpha * b,
-    "mul": lambda a, b: a * b, "div": lambda a, b: a / b, "pow": lambda a, b: a**b,
-    "maximum": pointwise(max), "minimum": pointwise(min),
+    "add": lambda a, b, alpha: a + alpha * b,
+    "sub": lambda a, b, alpha: a - alpha * b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "pow": lambda a, b: a**b,
+    "maximum": pointwise(max),
+    "minimum": pointwise(min),
 }
 
 
@@ -178,7 +191,7 @@ def apply(run, node):
         return x.reshape(get("shape", None))
     if op == "flatten":
         first, last = get("start_dim", 1) % x.ndim, get("end_dim", -1) % x.ndim
-        return x.reshape(x.shape[:first] + (-1,) + x.shape[last + 1:])
+        return x.reshape(x.shape[:first] + (-1,) + x.shape[last + 1 :])
     if op == "permute":
         return x.transpose(get("dims", None))
     if op == "select":
@@ -267,9 +280,11 @@ def conv2d(x, weight, bias, node):
     inputs, outputs = weight.shape[1], weight.shape[0] // groups
     out = np.empty((len(x), weight.shape[0], height, width), dtype=object)
     for n, g, i, j in itertools.product(range(len(x)), range(groups), range(height), range(width)):
-        window = x[n, g * inputs:(g + 1) * inputs, i * sy:i * sy + dy * (ky - 1) + 1:dy, j * sx:j * sx + dx * (kx - 1) + 1:dx]
-        filters = weight[g * outputs:(g + 1) * outputs]
-        out[n, g * outputs:(g + 1) * outputs, i, j] = np.dot(filters.reshape(outputs, -1), window.reshape(-1))
+        window = x[
+            n, g * inputs : (g + 1) * inputs, i * sy : i * sy + dy * (ky - 1) + 1 : dy, j * sx : j * sx + dx * (kx - 1) + 1 : dx
+        ]
+        filters = weight[g * outputs : (g + 1) * outputs]
+        out[n, g * outputs : (g + 1) * outputs, i, j] = np.dot(filters.reshape(outputs, -1), window.reshape(-1))
     return out if bias is None else out + bias.reshape(1, -1, 1, 1)
 
 
@@ -277,8 +292,9 @@ def pool2d(x, node):
     kernel = pair(node.get("kernel_size", None))
     stride = pair(node.get("stride", None) or node.get("kernel_size", None))
     padding, dilation = pair(node.get("padding", 0)), pair(node.get("dilation", 1))
-    windows = [list(spans(x.shape[2 + a], kernel[a], stride[a], padding[a], dilation[a], node.get("ceil_mode", False)))
-               for a in (0, 1)]
+    windows = [
+        list(spans(x.shape[2 + a], kernel[a], stride[a], padding[a], dilation[a], node.get("ceil_mode", False))) for a in (0, 1)
+    ]
     out = np.empty((*x.shape[:2], len(windows[0]), len(windows[1])), dtype=object)
     for n, c in np.ndindex(*x.shape[:2]):
         for (i, (rows, tall)), (j, (columns, wide)) in itertools.product(enumerate(windows[0]), enumerate(windows[1])):
@@ -350,13 +366,17 @@ ELEMENTWISE_LOSSES = {
     "l1": lambda o, t, get, loss: pointwise(abs)(o - t),
     "smooth_l1": lambda o, t, get, loss: smooth_l1(o - t, get("beta", 1).item()),
     "huber": lambda o, t, get, loss: huber(o - t, get("delta", 1).item()),
-    "bce": lambda o, t, get, loss: -get("weight", 1) * (
-        t * pointwise(floored_log)(o) + (1 - t) * pointwise(floored_log)(1 - o)),
-    "bce_with_logits": lambda o, t, get, loss: get("weight", 1) * (
-        get("pos_weight", 1) * t * elementwise("softplus", {"threshold": math.inf}, -o)
-        + (1 - t) * elementwise("softplus", {"threshold": math.inf}, o)),
-    "kl_div": lambda o, t, get, loss: pointwise(mpmath.exp)(t) * (t - o) if loss.get("log_target") else
-        pointwise(xlogx)(t) - t * o,
+    "bce": lambda o, t, get, loss: -get("weight", 1) * (t * pointwise(floored_log)(o) + (1 - t) * pointwise(floored_log)(1 - o)),
+    "bce_with_logits": lambda o, t, get, loss: (
+        get("weight", 1)
+        * (
+            get("pos_weight", 1) * t * elementwise("softplus", {"threshold": math.inf}, -o)
+            + (1 - t) * elementwise("softplus", {"threshold": math.inf}, o)
+        )
+    ),
+    "kl_div": lambda o, t, get, loss: (
+        pointwise(mpmath.exp)(t) * (t - o) if loss.get("log_target") else pointwise(xlogx)(t) - t * o
+    ),
 }
 
 

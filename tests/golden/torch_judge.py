@@ -19,9 +19,19 @@ warnings.filterwarnings("ignore", message="Using padding='same' with even kernel
 warnings.filterwarnings("ignore", message="reduction: 'mean' divides the total loss by both")
 
 UNARY = {
-    "neg": torch.neg, "exp": torch.exp, "log": torch.log, "sqrt": torch.sqrt, "abs": torch.abs,
-    "sin": torch.sin, "cos": torch.cos, "identity": lambda x: x, "relu": torch.relu, "selu": F.selu,
-    "sigmoid": torch.sigmoid, "tanh": torch.tanh, "silu": F.silu,
+    "neg": torch.neg,
+    "exp": torch.exp,
+    "log": torch.log,
+    "sqrt": torch.sqrt,
+    "abs": torch.abs,
+    "sin": torch.sin,
+    "cos": torch.cos,
+    "identity": lambda x: x,
+    "relu": torch.relu,
+    "selu": F.selu,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "silu": F.silu,
 }
 # Attributes of an op, with PyTorch's defaults, in the order of its function's arguments.
 ATTRIBUTED = {
@@ -51,7 +61,8 @@ def judge(request, dtype=torch.float64):
     names = list(p.parameters)
     (loss + penalty(p, run.leaves)).backward()
     reply = {
-        "loss": (loss + penalty(p, run.leaves)).detach(), "losses": losses.detach(),
+        "loss": (loss + penalty(p, run.leaves)).detach(),
+        "losses": losses.detach(),
         "outputs": {id: run.values[id].tensor.detach() for id in p.outputs},
         "gradients": {name: cotangent(run.leaves[name]) for name in names},
     }
@@ -185,11 +196,19 @@ def apply(run, node, sources):
     if op == "conv2d":
         return F.conv2d(x, weight, bias, get("stride", 1), get("padding", 0), get("dilation", 1), get("groups", 1))
     if op == "max_pool2d":
-        return F.max_pool2d(x, get("kernel_size", None), get("stride", None), get("padding", 0), get("dilation", 1),
-                            get("ceil_mode", False))
+        return F.max_pool2d(
+            x, get("kernel_size", None), get("stride", None), get("padding", 0), get("dilation", 1), get("ceil_mode", False)
+        )
     if op == "avg_pool2d":
-        return F.avg_pool2d(x, get("kernel_size", None), get("stride", None), get("padding", 0), get("ceil_mode", False),
-                            get("count_include_pad", True), get("divisor_override", None))
+        return F.avg_pool2d(
+            x,
+            get("kernel_size", None),
+            get("stride", None),
+            get("padding", 0),
+            get("ceil_mode", False),
+            get("count_include_pad", True),
+            get("divisor_override", None),
+        )
     if op in ("batch_norm1d", "batch_norm2d"):
         running = [run.buffers.get(node.buffers.get(role)) for role in problem.BUFFERS]
         return F.batch_norm(x, *running, weight, bias, training=get("training", True), eps=get("eps", 1e-5))
@@ -324,8 +343,11 @@ def divisors(elements, target, indices, weight, ignored):
 
 
 PER_SAMPLE = {
-    "squared_error": squared_error, "sum": plain_sum, "cotangent": contracted,
-    "cross_entropy": cross_entropy, "nll": nll,
+    "squared_error": squared_error,
+    "sum": plain_sum,
+    "cotangent": contracted,
+    "cross_entropy": cross_entropy,
+    "nll": nll,
 }
 
 
@@ -335,7 +357,8 @@ def penalty(p, leaves):
     for entry in p.regularization:
         size, rate = (torch.abs, entry["l1"]) if "l1" in entry else (torch.square, entry["l2"])
         total = total + entry.get("factor", 1) * rate * sum(
-            size(leaf).sum() for name, leaf in leaves.items() if problem.matches(entry, name))
+            size(leaf).sum() for name, leaf in leaves.items() if problem.matches(entry, name)
+        )
     return total
 
 

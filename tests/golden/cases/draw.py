@@ -82,8 +82,9 @@ class Case:
     convention: bool = False  # PyTorch's answer is meant, true or not: the second judge is not asked
 
 
-def problem(inputs, batch, loss, nodes=None, layers=None, parameters=None, targets=None, weights=None, options=None,
-            regularization=None):
+def problem(
+    inputs, batch, loss, nodes=None, layers=None, parameters=None, targets=None, weights=None, options=None, regularization=None
+):
     """A request. Asks for all gradients, those of float inputs included, unless `options` says otherwise."""
     network = {"inputs": inputs, **({"layers": layers} if nodes is None else {"nodes": nodes})}
     request = {"network": network}
@@ -98,6 +99,7 @@ def problem(inputs, batch, loss, nodes=None, layers=None, parameters=None, targe
     if regularization:
         request["regularization"] = regularization
     floats = isinstance(inputs, list) or any(
-        not (isinstance(shape, dict) and shape.get("dtype") == "i64") for shape in inputs.values())
+        not (isinstance(shape, dict) and shape.get("dtype") == "i64") for shape in inputs.values()
+    )
     request["options"] = {"trace": True, **({"wrt": ["*", "inputs"]} if floats else {}), **(options or {})}
     return request

@@ -2,10 +2,27 @@
 
 from cases.draw import Case, Draw, problem
 
-SMOOTH = ["tanh", "sigmoid", "gelu", "silu", "softplus", "elu", "selu", "sin", {"op": "gelu", "approximate": "tanh"},
-          {"op": "softplus", "beta": 2.5, "threshold": 15.0}, {"op": "elu", "alpha": 0.7}]
-BROKEN = ["relu", "leaky_relu", {"op": "leaky_relu", "negative_slope": 0.2}, "hardtanh", "abs",
-          {"op": "hardtanh", "min_val": -0.8, "max_val": 1.5}]
+SMOOTH = [
+    "tanh",
+    "sigmoid",
+    "gelu",
+    "silu",
+    "softplus",
+    "elu",
+    "selu",
+    "sin",
+    {"op": "gelu", "approximate": "tanh"},
+    {"op": "softplus", "beta": 2.5, "threshold": 15.0},
+    {"op": "elu", "alpha": 0.7},
+]
+BROKEN = [
+    "relu",
+    "leaky_relu",
+    {"op": "leaky_relu", "negative_slope": 0.2},
+    "hardtanh",
+    "abs",
+    {"op": "hardtanh", "min_val": -0.8, "max_val": 1.5},
+]
 OBJECTIVES = ["index", "onehot", "soft", "squared", "half", "mse", "l1", "logits", "sum", "single"]
 
 
@@ -34,8 +51,7 @@ def wired(seed):
     for k in range(count):
         id = f"z{count - k}"
         near, far = (ids[-4:] or inputs), inputs + ids
-        sources = list(dict.fromkeys(
-            [draw.choice(near)] + draw.sample(far, draw.integer(0, 3)) + (inputs if k == 0 else [])))
+        sources = list(dict.fromkeys([draw.choice(near)] + draw.sample(far, draw.integer(0, 3)) + (inputs if k == 0 else [])))
         scale = 1.8 / len(sources) ** 0.5
         node = {"id": id, "op": "neuron", "inputs": {s: weight(draw, f"{s}->{id}", scale, parameters) for s in sources}}
         if draw.chance(0.7):
@@ -111,8 +127,16 @@ def objective(draw, kind, of, samples):
 def chain():
     """Fifty tanh units in a row: a product of a hundred factors."""
     draw = Draw("chain")
-    nodes = [{"id": f"h{k}", "op": "neuron", "inputs": {f"h{k - 1}" if k else "x": draw.between(1.05, 1.4)},
-              "bias": draw.number(0.05), "activation": "tanh"} for k in range(50)]
+    nodes = [
+        {
+            "id": f"h{k}",
+            "op": "neuron",
+            "inputs": {f"h{k - 1}" if k else "x": draw.between(1.05, 1.4)},
+            "bias": draw.number(0.05),
+            "activation": "tanh",
+        }
+        for k in range(50)
+    ]
     loss = {"op": "squared_error", "of": "h49", "factor": 0.5}
     return Case("chain_50", problem(["x"], [0.4, -0.7, 0.05], loss, nodes, targets=[1, 0, 0.2]))
 
@@ -121,8 +145,16 @@ def ladder():
     """Every unit reads all before it, so that paths double with each: 2^11 of them, one sweep."""
     draw = Draw("ladder")
     ids = [f"n{k}" for k in range(12)]
-    nodes = [{"id": id, "op": "neuron", "inputs": {s: draw.number(0.9) for s in ["x", *ids[:k]]}, "bias": draw.number(0.3),
-              "activation": "tanh"} for k, id in enumerate(ids)]
+    nodes = [
+        {
+            "id": id,
+            "op": "neuron",
+            "inputs": {s: draw.number(0.9) for s in ["x", *ids[:k]]},
+            "bias": draw.number(0.3),
+            "activation": "tanh",
+        }
+        for k, id in enumerate(ids)
+    ]
     loss = {"op": "sum", "of": "n11", "reduction": "mean"}
     return Case("ladder_12", problem(["x"], draw.tensor([5]), loss, nodes))
 
@@ -132,12 +164,13 @@ def star():
     draw = Draw("star")
     rays = [f"r{k}" for k in range(20)]
     nodes = [{"id": "hub", "op": "neuron", "inputs": {"x": 0.8, "y": -0.3}, "activation": "sigmoid"}]
-    nodes += [{"id": id, "op": "neuron", "inputs": {"hub": draw.number(2)}, "bias": "b", "activation": draw.choice(SMOOTH)}
-              for id in rays]
+    nodes += [
+        {"id": id, "op": "neuron", "inputs": {"hub": draw.number(2)}, "bias": "b", "activation": draw.choice(SMOOTH)}
+        for id in rays
+    ]
     nodes += [{"id": "end", "op": "neuron", "inputs": {id: draw.number(1) for id in rays}, "bias": -0.2}]
     loss = {"op": "bce_with_logits", "of": "end"}
-    return Case("star_20", problem(["x", "y"], draw.tensor([4, 2], 2), loss, nodes, parameters={"b": 0.15},
-                                   targets=[1, 0, 0, 1]))
+    return Case("star_20", problem(["x", "y"], draw.tensor([4, 2], 2), loss, nodes, parameters={"b": 0.15}, targets=[1, 0, 0, 1]))
 
 
 def xor():
@@ -149,38 +182,72 @@ def xor():
             {"id": "p", "op": "neuron", "inputs": {"h1": 1.7, "h2": -2.9}, "bias": -0.4, "activation": "sigmoid"},
         ]
         loss = {"op": "bce", "of": "p", "reduction": "mean"}
-        yield Case(f"xor_{activation}", problem(["a", "b"], [[0, 0], [0, 1], [1, 0], [1, 1]], loss, nodes,
-                                                targets=[0, 1, 1, 0]))
+        yield Case(f"xor_{activation}", problem(["a", "b"], [[0, 0], [0, 1], [1, 0], [1, 1]], loss, nodes, targets=[0, 1, 1, 0]))
 
 
 def exam_graph():
     """Five paths from x to the loss, and a skip edge n6 -> n3 that no notion of layers survives."""
     edges = {"n7": ["x"], "n6": ["n7"], "n5": ["n7"], "n4": ["n5", "n6"], "n3": ["n4", "n6"], "n2": ["n4"], "n1": ["n2", "n3"]}
     draw = Draw("exam")
-    nodes = [{"id": id, "op": "neuron", "inputs": {s: draw.number(1.5, 1) for s in sources}, "bias": draw.number(1, 1),
-              "activation": "tanh"} for id, sources in edges.items()]
+    nodes = [
+        {
+            "id": id,
+            "op": "neuron",
+            "inputs": {s: draw.number(1.5, 1) for s in sources},
+            "bias": draw.number(1, 1),
+            "activation": "tanh",
+        }
+        for id, sources in edges.items()
+    ]
     return Case("exam_graph", problem(["x"], [0.3, -1.1], {"op": "squared_error", "of": "n1"}, nodes, targets=[0.5, -0.5]))
 
 
 def shared_everything():
     """One weight and one bias for the whole network: a recurrence unrolled over six steps."""
-    nodes = [{"id": f"s{t}", "op": "neuron", "inputs": {f"x{t}": "u", **({f"s{t - 1}": "w"} if t else {})}, "bias": "b",
-              "activation": "tanh"} for t in range(6)]
+    nodes = [
+        {
+            "id": f"s{t}",
+            "op": "neuron",
+            "inputs": {f"x{t}": "u", **({f"s{t - 1}": "w"} if t else {})},
+            "bias": "b",
+            "activation": "tanh",
+        }
+        for t in range(6)
+    ]
     nodes.append({"id": "y", "op": "neuron", "inputs": {"s5": "w"}, "bias": "b"})
     draw = Draw("recurrence")
-    return Case("recurrence", problem([f"x{t}" for t in range(6)], draw.tensor([3, 6]), {"op": "mse", "of": "y", "reduction": "mean"},
-                                      nodes, parameters={"u": 0.7, "w": -0.9, "b": 0.1}, targets=[0.2, -0.4, 0.9]))
+    return Case(
+        "recurrence",
+        problem(
+            [f"x{t}" for t in range(6)],
+            draw.tensor([3, 6]),
+            {"op": "mse", "of": "y", "reduction": "mean"},
+            nodes,
+            parameters={"u": 0.7, "w": -0.9, "b": 0.1},
+            targets=[0.2, -0.4, 0.9],
+        ),
+    )
 
 
 def all_activations():
     """One unit of each activation side by side, reading the same two inputs."""
     draw = Draw("activations")
     kinds = SMOOTH + BROKEN + ["exp", "cos", "neg"]
-    nodes = [{"id": f"u{k}", "op": "neuron", "inputs": {"x": draw.number(), "y": draw.number()}, "bias": draw.number(0.5),
-              "activation": kind} for k, kind in enumerate(kinds)]
+    nodes = [
+        {
+            "id": f"u{k}",
+            "op": "neuron",
+            "inputs": {"x": draw.number(), "y": draw.number()},
+            "bias": draw.number(0.5),
+            "activation": kind,
+        }
+        for k, kind in enumerate(kinds)
+    ]
     nodes.append({"id": "out", "op": "neuron", "inputs": {node["id"]: draw.number() for node in nodes}})
-    return Case("activations", problem(["x", "y"], draw.tensor([6, 2], 3), {"op": "squared_error", "of": "out"}, nodes,
-                                       targets=draw.tensor([6])))
+    return Case(
+        "activations",
+        problem(["x", "y"], draw.tensor([6, 2], 3), {"op": "squared_error", "of": "out"}, nodes, targets=draw.tensor([6])),
+    )
 
 
 def doubled_source():
@@ -191,24 +258,50 @@ def doubled_source():
         {"id": "c", "op": "neuron", "inputs": {"a": 0.6, "b": -1.2, "x": 0.3}},
         {"id": "b", "op": "neuron", "inputs": {"a": -0.8}, "activation": "tanh"},
     ]
-    return Case("inner_outputs", problem(["x"], [0.5, -0.25, 1.5, 2], {"op": "cross_entropy", "of": ["b", "c", "a"]}, nodes,
-                                         targets=[2, 0, 1, 1]))
+    return Case(
+        "inner_outputs",
+        problem(["x"], [0.5, -0.25, 1.5, 2], {"op": "cross_entropy", "of": ["b", "c", "a"]}, nodes, targets=[2, 0, 1, 1]),
+    )
 
 
 def long_numbers():
     """Weights and inputs of full precision: reading a number wrongly in its last digit shows here."""
     draw = Draw("digits")
-    nodes = [{"id": f"k{i}", "op": "neuron", "inputs": {"x": draw.number(1, 17), "y": draw.number(1e-3, 20) * 1e3},
-              "bias": draw.number(1, 18), "activation": "tanh"} for i in range(5)]
+    nodes = [
+        {
+            "id": f"k{i}",
+            "op": "neuron",
+            "inputs": {"x": draw.number(1, 17), "y": draw.number(1e-3, 20) * 1e3},
+            "bias": draw.number(1, 18),
+            "activation": "tanh",
+        }
+        for i in range(5)
+    ]
     nodes.append({"id": "o", "op": "neuron", "inputs": {f"k{i}": draw.number(1, 17) for i in range(5)}})
-    return Case("long_numbers", problem(["x", "y"], draw.tensor([4, 2], 1, 17), {"op": "squared_error", "of": "o"}, nodes,
-                                        targets=draw.tensor([4], 1, 17)))
+    return Case(
+        "long_numbers",
+        problem(
+            ["x", "y"], draw.tensor([4, 2], 1, 17), {"op": "squared_error", "of": "o"}, nodes, targets=draw.tensor([4], 1, 17)
+        ),
+    )
 
 
 def balanced_weights():
     """Sample weights of which one is zero, under `mean`: the sum of weights divides, not N."""
     draw = Draw("weights")
-    nodes = [{"id": "h", "op": "neuron", "inputs": {"x": 1.2}, "bias": 0.1, "activation": "tanh"},
-             {"id": "p", "op": "neuron", "inputs": {"h": 0.7}}, {"id": "q", "op": "neuron", "inputs": {"h": -0.2}, "bias": 0.3}]
-    return Case("sample_weights", problem(["x"], draw.tensor([5]), {"op": "cross_entropy", "of": ["p", "q"], "reduction": "mean"},
-                                          nodes, targets=[0, 1, 1, 0, 1], weights=[1, 0.5, 0, 2, 3.25]))
+    nodes = [
+        {"id": "h", "op": "neuron", "inputs": {"x": 1.2}, "bias": 0.1, "activation": "tanh"},
+        {"id": "p", "op": "neuron", "inputs": {"h": 0.7}},
+        {"id": "q", "op": "neuron", "inputs": {"h": -0.2}, "bias": 0.3},
+    ]
+    return Case(
+        "sample_weights",
+        problem(
+            ["x"],
+            draw.tensor([5]),
+            {"op": "cross_entropy", "of": ["p", "q"], "reduction": "mean"},
+            nodes,
+            targets=[0, 1, 1, 0, 1],
+            weights=[1, 0.5, 0, 2, 3.25],
+        ),
+    )

@@ -42,14 +42,44 @@ def arithmetic(draw):
     batch = lambda: {"a": draw.tensor([2, 3], 2), "b": draw.positive([2, 3])}
     yield summed("add_alpha", pair, batch(), [node("s", "add", "a", "b", alpha=-2.5), node("t", "mul", "s", "s")])
     yield summed("sub_alpha", pair, batch(), [node("s", "sub", "a", "b", alpha=0.5), node("t", "mul", "s", "a")])
-    yield summed("mul_div_neg", pair, batch(), [node("p", "mul", "a", "b"), node("q", "div", "p", "b"), node("r", "div", "a", "b"),
-                                                node("m", "neg", "r"), node("t", "mul", "q", "m")])
-    yield summed("constants", {"x": [4]}, draw.positive([3, 4]), [
-        node("a", "add", "x", 1.5), node("b", "sub", 2, "a"), node("c", "mul", -3, "b"), node("d", "div", 1, "x"), node("e", "div", "d", 4),
-        node("f", "maximum", "c", 0.25), node("g", "mul", "f", "e")])
-    yield summed("same_input_twice", {"x": [2]}, draw.tensor([3, 2]), [
-        node("square", "mul", "x", "x"), node("double", "add", "square", "square"), node("nothing", "sub", "x", "x"),
-        node("max", "maximum", "double", "double"), node("all", "add", "max", "nothing")])
+    yield summed(
+        "mul_div_neg",
+        pair,
+        batch(),
+        [
+            node("p", "mul", "a", "b"),
+            node("q", "div", "p", "b"),
+            node("r", "div", "a", "b"),
+            node("m", "neg", "r"),
+            node("t", "mul", "q", "m"),
+        ],
+    )
+    yield summed(
+        "constants",
+        {"x": [4]},
+        draw.positive([3, 4]),
+        [
+            node("a", "add", "x", 1.5),
+            node("b", "sub", 2, "a"),
+            node("c", "mul", -3, "b"),
+            node("d", "div", 1, "x"),
+            node("e", "div", "d", 4),
+            node("f", "maximum", "c", 0.25),
+            node("g", "mul", "f", "e"),
+        ],
+    )
+    yield summed(
+        "same_input_twice",
+        {"x": [2]},
+        draw.tensor([3, 2]),
+        [
+            node("square", "mul", "x", "x"),
+            node("double", "add", "square", "square"),
+            node("nothing", "sub", "x", "x"),
+            node("max", "maximum", "double", "double"),
+            node("all", "add", "max", "nothing"),
+        ],
+    )
 
 
 def powers():
@@ -71,8 +101,18 @@ def functions():
 
 def extrema(draw):
     batch = {"a": draw.tensor([3, 4]), "b": draw.tensor([3, 4])}
-    yield summed("maximum_minimum", {"a": [4], "b": [4]}, batch, [node("hi", "maximum", "a", "b"), node("lo", "minimum", "a", "b"),
-                                                                  node("clip", "minimum", "hi", "cap"), node("y", "mul", "clip", "lo")], {"cap": 0.4})
+    yield summed(
+        "maximum_minimum",
+        {"a": [4], "b": [4]},
+        batch,
+        [
+            node("hi", "maximum", "a", "b"),
+            node("lo", "minimum", "a", "b"),
+            node("clip", "minimum", "hi", "cap"),
+            node("y", "mul", "clip", "lo"),
+        ],
+        {"cap": 0.4},
+    )
 
 
 def products(draw):
@@ -110,24 +150,68 @@ def shapes(draw):
     yield contracted("flatten_front", [2, 3, 2], "flatten", [6, 2], start_dim=1, end_dim=-2)
     yield contracted("permute", [2, 3, 4], "permute", [4, 2, 3], samples=2, dims=[0, 3, 1, 2])
     yield contracted("permute_negative", [2, 3], "permute", [3, 2], dims=[0, -1, 1])
-    yield summed("parameter_shapes", {"x": [3]}, draw.tensor([2, 3]), [  # a value without sample axis counts all its axes
-        node("t", "permute", "W", dims=[1, 0]), node("flat", "reshape", "t", shape=[6]), node("rows", "reshape", "flat", shape=[2, 3]),
-        node("row", "select", "rows", dim=0, index=1), node("norm", "softmax", "row", dim=0), node("total", "sum", "norm", dim=0),
-        node("xw", "mul", "x", "row"), node("y", "mul", "xw", "norm"), node("z", "mul", "y", "total")], {"W": draw.tensor([3, 2])})
+    yield summed(
+        "parameter_shapes",
+        {"x": [3]},
+        draw.tensor([2, 3]),
+        [  # a value without sample axis counts all its axes
+            node("t", "permute", "W", dims=[1, 0]),
+            node("flat", "reshape", "t", shape=[6]),
+            node("rows", "reshape", "flat", shape=[2, 3]),
+            node("row", "select", "rows", dim=0, index=1),
+            node("norm", "softmax", "row", dim=0),
+            node("total", "sum", "norm", dim=0),
+            node("xw", "mul", "x", "row"),
+            node("y", "mul", "xw", "norm"),
+            node("z", "mul", "y", "total"),
+        ],
+        {"W": draw.tensor([3, 2])},
+    )
 
 
 def joins(draw):
     inputs = {"a": [2, 3], "b": [1, 3], "c": [2, 2]}
     batch = lambda: {name: draw.tensor([2, *shape]) for name, shape in inputs.items()}
-    yield summed("concat", inputs, batch(), [node("ab", "concat", "a", "b"), node("ac", "concat", "a", "c", "a", dim=-1),
-                                             node("s", "sin", "ab"), node("t", "exp", "ac"), node("st", "sum", "s"), node("tt", "sum", "t"),
-                                             node("y", "mul", "st", "tt")])
-    yield summed("concat_parameter", {"x": [2]}, draw.tensor([3, 2]), [node("all", "concat", "start", "x", "x"), node("y", "sin", "all")],
-                 {"start": [0.3, -0.4]}, loss={"op": "cotangent", "of": "y", "value": draw.tensor([3, 6])})
-    yield summed("stack_scalars", ["p", "q"], draw.tensor([3, 2]), [
-        node("s", "stack", "p", "q", "p"), node("y", "softmax", "s")], loss={"op": "cotangent", "of": "y", "value": draw.tensor([3, 3])})
-    yield summed("stack_rows", {"a": [3], "b": [3]}, {"a": draw.tensor([2, 3]), "b": draw.tensor([2, 3])}, [
-        node("rows", "stack", "a", "b"), node("columns", "stack", "a", "b", dim=-1), node("y", "matmul", "rows", "columns"), node("z", "tanh", "y")])
+    yield summed(
+        "concat",
+        inputs,
+        batch(),
+        [
+            node("ab", "concat", "a", "b"),
+            node("ac", "concat", "a", "c", "a", dim=-1),
+            node("s", "sin", "ab"),
+            node("t", "exp", "ac"),
+            node("st", "sum", "s"),
+            node("tt", "sum", "t"),
+            node("y", "mul", "st", "tt"),
+        ],
+    )
+    yield summed(
+        "concat_parameter",
+        {"x": [2]},
+        draw.tensor([3, 2]),
+        [node("all", "concat", "start", "x", "x"), node("y", "sin", "all")],
+        {"start": [0.3, -0.4]},
+        loss={"op": "cotangent", "of": "y", "value": draw.tensor([3, 6])},
+    )
+    yield summed(
+        "stack_scalars",
+        ["p", "q"],
+        draw.tensor([3, 2]),
+        [node("s", "stack", "p", "q", "p"), node("y", "softmax", "s")],
+        loss={"op": "cotangent", "of": "y", "value": draw.tensor([3, 3])},
+    )
+    yield summed(
+        "stack_rows",
+        {"a": [3], "b": [3]},
+        {"a": draw.tensor([2, 3]), "b": draw.tensor([2, 3])},
+        [
+            node("rows", "stack", "a", "b"),
+            node("columns", "stack", "a", "b", dim=-1),
+            node("y", "matmul", "rows", "columns"),
+            node("z", "tanh", "y"),
+        ],
+    )
 
 
 def parts(draw):
@@ -136,9 +220,18 @@ def parts(draw):
     yield contracted("slice_negative", [5], "slice", [3], start=-4, end=-1)
     yield contracted("select_channel", [2, 3], "select", [3], dim=1, index=1)
     yield contracted("select_last", [2, 3], "select", [2], dim=-1, index=-1)
-    yield summed("slices_overlap", {"x": [5]}, draw.tensor([2, 5]), [
-        node("head", "slice", "x", end=4), node("tail", "slice", "x", start=1), node("p", "mul", "head", "tail"), node("first", "select", "p", dim=1, index=0),
-        node("y", "mul", "first", "first")])
+    yield summed(
+        "slices_overlap",
+        {"x": [5]},
+        draw.tensor([2, 5]),
+        [
+            node("head", "slice", "x", end=4),
+            node("tail", "slice", "x", start=1),
+            node("p", "mul", "head", "tail"),
+            node("first", "select", "p", dim=1, index=0),
+            node("y", "mul", "first", "first"),
+        ],
+    )
 
 
 def activations():
@@ -160,40 +253,145 @@ def activations():
 
 
 def broadcasting(draw):
-    yield summed("scalar_by_row", {"s": [], "x": [3]}, {"s": draw.tensor([3]), "x": draw.tensor([3, 3])}, [  # N = C: not a matrix product
-        node("y", "mul", "s", "x"), node("z", "add", "x", "s"), node("w", "mul", "y", "z")])
-    yield summed("row_by_matrix", {"r": [3], "m": [2, 3]}, {"r": draw.tensor([2, 3]), "m": draw.tensor([2, 2, 3])}, [
-        node("y", "sub", "m", "r"), node("w", "mul", "y", "m")])
-    yield summed("parameters_broadcast", {"x": [2, 3]}, draw.tensor([4, 2, 3]), [
-        node("a", "mul", "x", "row"), node("b", "add", "a", "column"), node("c", "div", "b", "scale"), node("d", "tanh", "c"), node("e", "maximum", "d", "floor")],
-        {"row": draw.tensor([3]), "column": draw.tensor([2, 1]), "scale": 1.7, "floor": draw.tensor([2, 3], 0.5)})
-    yield summed("size_one_axes", {"a": [1, 3], "b": [2, 1]}, {"a": draw.tensor([3, 1, 3]), "b": draw.positive([3, 2, 1])}, [
-        node("y", "pow", "b", "a"), node("w", "minimum", "y", "a")])
-    yield summed("wider_parameter", {"x": [3]}, draw.tensor([2, 3]), [node("y", "mul", "x", "W"), node("z", "sin", "y")], {"W": draw.tensor([2, 3])})
+    yield summed(
+        "scalar_by_row",
+        {"s": [], "x": [3]},
+        {"s": draw.tensor([3]), "x": draw.tensor([3, 3])},
+        [  # N = C: not a matrix product
+            node("y", "mul", "s", "x"),
+            node("z", "add", "x", "s"),
+            node("w", "mul", "y", "z"),
+        ],
+    )
+    yield summed(
+        "row_by_matrix",
+        {"r": [3], "m": [2, 3]},
+        {"r": draw.tensor([2, 3]), "m": draw.tensor([2, 2, 3])},
+        [node("y", "sub", "m", "r"), node("w", "mul", "y", "m")],
+    )
+    yield summed(
+        "parameters_broadcast",
+        {"x": [2, 3]},
+        draw.tensor([4, 2, 3]),
+        [
+            node("a", "mul", "x", "row"),
+            node("b", "add", "a", "column"),
+            node("c", "div", "b", "scale"),
+            node("d", "tanh", "c"),
+            node("e", "maximum", "d", "floor"),
+        ],
+        {"row": draw.tensor([3]), "column": draw.tensor([2, 1]), "scale": 1.7, "floor": draw.tensor([2, 3], 0.5)},
+    )
+    yield summed(
+        "size_one_axes",
+        {"a": [1, 3], "b": [2, 1]},
+        {"a": draw.tensor([3, 1, 3]), "b": draw.positive([3, 2, 1])},
+        [node("y", "pow", "b", "a"), node("w", "minimum", "y", "a")],
+    )
+    yield summed(
+        "wider_parameter",
+        {"x": [3]},
+        draw.tensor([2, 3]),
+        [node("y", "mul", "x", "W"), node("z", "sin", "y")],
+        {"W": draw.tensor([2, 3])},
+    )
 
 
 def expressions(draw):
-    yield summed("micrograd_sanity", ["x"], [-4.0], [
-        node("two_x", "mul", 2, "x"), node("z2", "add", "two_x", 2), node("z", "add", "z2", "x"), node("relu_z", "relu", "z"), node("zx", "mul", "z", "x"),
-        node("q", "add", "relu_z", "zx"), node("zz", "mul", "z", "z"), node("h", "relu", "zz"), node("hq", "add", "h", "q"), node("qx", "mul", "q", "x"),
-        node("y", "add", "hq", "qx")])
-    yield summed("staged", ["x", "y"], [[3, -4]], [  # (x + σ(y)) / (σ(x) + (x + y)²), of CS231n
-        node("sy", "sigmoid", "y"), node("num", "add", "x", "sy"), node("sx", "sigmoid", "x"), node("xpy", "add", "x", "y"),
-        node("square", "pow", "xpy", exponent=2), node("den", "add", "sx", "square"), node("f", "div", "num", "den")])
-    yield summed("gauss", {"x": [3]}, draw.tensor([4, 3]), [  # a Gaussian's negative log-likelihood, its mean and log-scale parameters
-        node("centred", "sub", "x", "mu"), node("scale", "exp", "log_scale"), node("ratio", "div", "centred", "scale"), node("square", "pow", "ratio", exponent=2),
-        node("half", "mul", "square", 0.5), node("each", "add", "half", "log_scale"), node("nll", "sum", "each")],
-        {"mu": draw.tensor([3]), "log_scale": draw.tensor([3], 0.5)}, loss={"op": "sum", "of": "nll", "reduction": "mean"})
-    yield summed("attention", {"q": [2, 3], "k": [4, 3], "v": [4, 2]}, {name: draw.tensor([2, *shape]) for name, shape in
-                                                                        [("q", [2, 3]), ("k", [4, 3]), ("v", [4, 2])]}, [
-        node("kt", "permute", "k", dims=[0, 2, 1]), node("scores", "matmul", "q", "kt"), node("scaled", "div", "scores", 1.7320508075688772),
-        node("p", "softmax", "scaled"), node("out", "matmul", "p", "v"), node("flat", "flatten", "out")],
-        loss={"op": "mse", "of": "flat"}, targets=draw.tensor([2, 4]))
-    yield summed("rms_norm", {"x": [4]}, draw.tensor([3, 4], 2), [  # no layer of that name needed
-        node("square", "mul", "x", "x"), node("mean", "mean", "square", dim=-1, keepdim=True), node("eps", "add", "mean", 1e-6), node("root", "sqrt", "eps"),
-        node("unit", "div", "x", "root"), node("y", "mul", "unit", "gain")], {"gain": draw.positive([4])}, loss={"op": "squared_error", "of": "y"},
-        targets=draw.tensor([3, 4]))
-    yield summed("gate", {"x": [3]}, draw.tensor([4, 3]), [
-        node("g", "matmul", "x", "Wg"), node("gate", "sigmoid", "g"), node("u", "matmul", "x", "Wu"), node("cand", "tanh", "u"), node("keep", "mul", "gate", "x"),
-        node("rest", "sub", 1, "gate"), node("new", "mul", "rest", "cand"), node("h", "add", "keep", "new")],
-        {"Wg": draw.tensor([3, 3]), "Wu": draw.tensor([3, 3])}, loss={"op": "cross_entropy", "of": "h", "reduction": "mean"}, targets=[0, 2, 1, 1])
+    yield summed(
+        "micrograd_sanity",
+        ["x"],
+        [-4.0],
+        [
+            node("two_x", "mul", 2, "x"),
+            node("z2", "add", "two_x", 2),
+            node("z", "add", "z2", "x"),
+            node("relu_z", "relu", "z"),
+            node("zx", "mul", "z", "x"),
+            node("q", "add", "relu_z", "zx"),
+            node("zz", "mul", "z", "z"),
+            node("h", "relu", "zz"),
+            node("hq", "add", "h", "q"),
+            node("qx", "mul", "q", "x"),
+            node("y", "add", "hq", "qx"),
+        ],
+    )
+    yield summed(
+        "staged",
+        ["x", "y"],
+        [[3, -4]],
+        [  # (x + σ(y)) / (σ(x) + (x + y)²), of CS231n
+            node("sy", "sigmoid", "y"),
+            node("num", "add", "x", "sy"),
+            node("sx", "sigmoid", "x"),
+            node("xpy", "add", "x", "y"),
+            node("square", "pow", "xpy", exponent=2),
+            node("den", "add", "sx", "square"),
+            node("f", "div", "num", "den"),
+        ],
+    )
+    yield summed(
+        "gauss",
+        {"x": [3]},
+        draw.tensor([4, 3]),
+        [  # a Gaussian's negative log-likelihood, its mean and log-scale parameters
+            node("centred", "sub", "x", "mu"),
+            node("scale", "exp", "log_scale"),
+            node("ratio", "div", "centred", "scale"),
+            node("square", "pow", "ratio", exponent=2),
+            node("half", "mul", "square", 0.5),
+            node("each", "add", "half", "log_scale"),
+            node("nll", "sum", "each"),
+        ],
+        {"mu": draw.tensor([3]), "log_scale": draw.tensor([3], 0.5)},
+        loss={"op": "sum", "of": "nll", "reduction": "mean"},
+    )
+    yield summed(
+        "attention",
+        {"q": [2, 3], "k": [4, 3], "v": [4, 2]},
+        {name: draw.tensor([2, *shape]) for name, shape in [("q", [2, 3]), ("k", [4, 3]), ("v", [4, 2])]},
+        [
+            node("kt", "permute", "k", dims=[0, 2, 1]),
+            node("scores", "matmul", "q", "kt"),
+            node("scaled", "div", "scores", 1.7320508075688772),
+            node("p", "softmax", "scaled"),
+            node("out", "matmul", "p", "v"),
+            node("flat", "flatten", "out"),
+        ],
+        loss={"op": "mse", "of": "flat"},
+        targets=draw.tensor([2, 4]),
+    )
+    yield summed(
+        "rms_norm",
+        {"x": [4]},
+        draw.tensor([3, 4], 2),
+        [  # no layer of that name needed
+            node("square", "mul", "x", "x"),
+            node("mean", "mean", "square", dim=-1, keepdim=True),
+            node("eps", "add", "mean", 1e-6),
+            node("root", "sqrt", "eps"),
+            node("unit", "div", "x", "root"),
+            node("y", "mul", "unit", "gain"),
+        ],
+        {"gain": draw.positive([4])},
+        loss={"op": "squared_error", "of": "y"},
+        targets=draw.tensor([3, 4]),
+    )
+    yield summed(
+        "gate",
+        {"x": [3]},
+        draw.tensor([4, 3]),
+        [
+            node("g", "matmul", "x", "Wg"),
+            node("gate", "sigmoid", "g"),
+            node("u", "matmul", "x", "Wu"),
+            node("cand", "tanh", "u"),
+            node("keep", "mul", "gate", "x"),
+            node("rest", "sub", 1, "gate"),
+            node("new", "mul", "rest", "cand"),
+            node("h", "add", "keep", "new"),
+        ],
+        {"Wg": draw.tensor([3, 3]), "Wu": draw.tensor([3, 3])},
+        loss={"op": "cross_entropy", "of": "h", "reduction": "mean"},
+        targets=[0, 2, 1, 1],
+    )

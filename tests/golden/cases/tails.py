@@ -27,5 +27,13 @@ def cases():
             yield Case(name, problem(inputs, [points], {"op": "sum", "of": [n["id"] for n in nodes]}, nodes), judge="mpmath")
     for gap in (8.0, 20.0, 35.0, 60.0):
         nodes = [node("a", "add", "x", gap), node("b", "mul", "x", -0.5)]
-        yield Case(f"certain_{gap:.0f}", problem(["x"], [0.5], {"op": "cross_entropy", "of": ["a", "b"]}, nodes, targets=[0]), judge="mpmath")
-        yield Case(f"certain_binary_{gap:.0f}", problem(["x"], [0.5], {"op": "bce_with_logits", "of": "a"}, nodes[:1], targets=[1]), judge="mpmath")
+        yield Case(
+            f"certain_{gap:.0f}",
+            problem(["x"], [0.5], {"op": "cross_entropy", "of": ["a", "b"]}, nodes, targets=[0]),
+            judge="mpmath",
+        )
+        yield Case(
+            f"certain_binary_{gap:.0f}",
+            problem(["x"], [0.5], {"op": "bce_with_logits", "of": "a"}, nodes[:1], targets=[1]),
+            judge="mpmath",
+        )
