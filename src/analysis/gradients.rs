@@ -29,10 +29,8 @@ pub(super) fn prepare(request: Request<'_>, form: Form, limits: &Limits, backwar
     let options = problem.options.clone();
     let need = if backward { Need::Loss } else { Need::Outputs };
     let lowered = lower(problem, need, limits, &mut faults);
-    let clean = faults.is_empty();
     let selected = lowered.map(|lowered| {
-        // Names are only looked up in a network that is whole.
-        let selection = if clean { select(&lowered, &options, &mut faults) } else { crate::lower::Selection::default() };
+        let selection = select(&lowered, &options, &mut faults);
         (lowered, selection)
     });
     let Some((lowered, selection)) = selected.filter(|_| faults.is_empty()) else {

@@ -6,6 +6,8 @@ mod gradients;
 mod run;
 mod validate;
 
+use std::collections::HashSet;
+
 use sha2::{Digest, Sha256};
 
 use crate::config::Limits;
@@ -122,8 +124,9 @@ fn read<'a>(request: Request<'a>, limits: &Limits, faults: &mut Faults) -> Resul
     let at = At::ROOT;
     if let Some(part) = request.parameters.and_then(|bytes| safetensors::read(bytes, at.name("parameters"), reading, faults)) {
         problem.parameters_given = true;
+        let known: HashSet<_> = problem.parameters.iter().map(|(name, _)| name.clone()).collect();
         for (name, value) in part {
-            if problem.parameters.iter().any(|(known, _)| *known == name) {
+            if known.contains(&name) {
                 let parameters = at.name("parameters");
                 faults.push(
                     parameters.name(&name),

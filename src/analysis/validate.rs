@@ -20,11 +20,11 @@ pub(super) fn prepare(request: Request<'_>, limits: &Limits) -> Result<Box<dyn P
     let problem = read(request, limits, &mut faults)?;
     let options = problem.options.clone();
     let lowered = lower(problem, Need::Shapes, limits, &mut faults);
-    let Some(lowered) = lowered.filter(|_| faults.is_empty()) else { return Err(Failure::Invalid(faults)) };
-    let selection = select(&lowered, &options, &mut faults);
-    if !faults.is_empty() {
-        return Err(Failure::Invalid(faults));
-    }
+    let selected = lowered.map(|lowered| {
+        let selection = select(&lowered, &options, &mut faults);
+        (lowered, selection)
+    });
+    let Some((lowered, selection)) = selected.filter(|_| faults.is_empty()) else { return Err(Failure::Invalid(faults)) };
     let job = Job::new(lowered, selection, true);
     Ok(Box::new(Ready { job, options, request_hash: request_hash(request) }))
 }

@@ -156,9 +156,11 @@ fn sample_weights(context: &mut Context<'_, '_, '_>, weights: Option<TensorSpec>
     let samples = context.samples();
     match weights {
         None => Ok(None),
+        Some(TensorSpec::Values { .. }) if !context.samples_known() => Err(Failed),
         Some(TensorSpec::Values { shape, data }) if shape == [samples] => {
-            if data.iter().any(|&w| w < 0.0) {
-                return Err(context.lowering_fault("/batch/weights", Code::InvalidValue, "sample weights are at least 0"));
+            if let Some(at) = data.iter().position(|&w| w < 0.0) {
+                let detail = format!("a sample's weight is at least 0, found {}", data[at]);
+                return Err(context.lowering_fault(&format!("/batch/weights/{at}"), Code::InvalidValue, detail));
             }
             Ok(Some(data))
         }

@@ -6,7 +6,7 @@ use crate::lower::Failed;
 use crate::ops::attributes::{Attribute, Default, Kind, Values};
 use crate::ops::{CrossEntropy, Of};
 use crate::spec::fault::Code;
-use crate::tensor::Dims;
+use crate::tensor::{Dims, Shape};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "nll",
@@ -139,10 +139,8 @@ impl Classes {
             } else if label.fract() == 0.0 && (0.0..self.count as f64).contains(&label) {
                 indices.push(Some(label as usize));
             } else {
-                let pointer = match shape.len() {
-                    1 => format!("/batch/targets/{at}"),
-                    _ => format!("/batch/targets/{}/{}", at / self.positions.max(1), at % self.positions.max(1)),
-                };
+                let place = Shape::new(shape).map_or_else(|_| at.to_string(), |shape| shape.place(at));
+                let pointer = format!("/batch/targets/{place}");
                 let detail = format!("class {label} does not exist: there are {} classes, 0 to {}", self.count, self.count - 1);
                 loss.context.lowering_fault(&pointer, Code::LabelOutOfRange, detail);
                 ok = false;

@@ -35,7 +35,12 @@ impl<'a> Context<'_, '_, 'a> {
                 }
                 (None, None) => {
                     let known = table.iter().map(|attribute| attribute.name).chain(parameters.iter().copied());
-                    let hint = hint(&name, known.chain(["id", "op", "inputs", "activation"]));
+                    let common: &[&str] = match self.pointer.rsplit('/').next() {
+                        Some("loss") => &["op", "of", "reduction"],
+                        Some("activation") => &["op"],
+                        _ => &["id", "op", "inputs", "activation"],
+                    };
+                    let hint = hint(&name, known.chain(common.iter().copied()));
                     let member = super::context::escape(&name);
                     result = Err(self.fault_in(&member, Code::UnknownField, format!("unknown field \"{name}\"{hint}")));
                 }

@@ -42,6 +42,11 @@ impl<'c, 'l, 'a> Context<'c, 'l, 'a> {
         self.lowering.samples
     }
 
+    /// Whether the minibatch tells how many they are.
+    pub fn samples_known(&self) -> bool {
+        self.lowering.samples_known
+    }
+
     /// The shape of a value.
     pub fn shape(&self, value: NodeId) -> Shape {
         self.lowering.graph.shape(value)
@@ -148,8 +153,8 @@ impl<'c, 'l, 'a> Context<'c, 'l, 'a> {
     /// # Errors
     /// It is no integer input, or an index is out of range; reported.
     pub fn indices_below(&mut self, value: NodeId, bound: usize, what: &str) -> Result<(), Failed> {
-        let Some(name) = self.lowering.integer_inputs.iter().find(|(_, leaf)| *leaf == value).map(|(name, _)| name.clone())
-        else {
+        let integer_inputs = &self.lowering.integer_inputs;
+        let Ok(at) = integer_inputs.binary_search_by_key(&value, |(leaf, ..)| *leaf) else {
             return Err(self.fault(
                 Code::ShapeMismatch,
                 format!(
@@ -157,17 +162,15 @@ impl<'c, 'l, 'a> Context<'c, 'l, 'a> {
                 ),
             ));
         };
+        let (_, name, largest) = &integer_inputs[at];
+        if *largest < bound as f64 {
+            return Ok(());
+        }
+        let pointer = self.lowering.input_pointer(name);
         let Some(Leaf::Values(data)) = self.lowering.leaf_of(value) else { return Ok(()) };
         if let Some(at) = data.iter().position(|&token| token >= bound as f64) {
             let found = data[at];
-            let shape = self.shape(value);
-            let mut index = Vec::new();
-            let mut rest = at;
-            for &stride in &shape.strides()[..shape.rank()] {
-                index.push((rest / stride).to_string());
-                rest %= stride;
-            }
-            let pointer = format!("/batch/inputs/{}/{}", escape(&name), index.join("/"));
+            let pointer = format!("{pointer}/{}", self.shape(value).place(at));
             let detail = format!("token {found} is out of range: {what} has {bound} rows, 0 to {}", bound.saturating_sub(1));
             self.lowering.faults.push_pointer(pointer, Code::OutOfRange, detail);
             return Err(Failed);
@@ -215,7 +218,10 @@ impl Lowering<'_> {
             Found::Taken => Err(Failed),
             Found::Missing if self.unread.contains(name) => Err(Failed),
             Found::Missing if self.parameters.complete => {
-                let hint = self.hint(name, self.parameters.names());
+                let hint = match name.parse::<f64>() {
+                    Ok(number) => format!("; for the number, write {number} without quotes"),
+                    Err(_) => self.hint(name, self.parameters.names()),
+                };
                 let detail = format!("the parameter \"{name}\" of shape {shape} is neither inline nor in \"parameters\"{hint}");
                 self.faults.push_pointer(pointer.to_owned(), Code::MissingParameter, detail);
                 Err(Failed)

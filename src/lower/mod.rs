@@ -26,7 +26,7 @@ use crate::losses;
 use crate::ops::{self, Arity};
 pub(crate) use crate::spec::decode::hint;
 use crate::spec::fault::{At, Code, Faults};
-use crate::spec::problem::{ActivationSpec, BatchSpec, NetworkSpec, NodeSpec, Options, Pointers, Problem};
+use crate::spec::problem::{ActivationSpec, BatchSpec, Inputs, NetworkSpec, NodeSpec, Options, Pointers, Problem};
 use crate::spec::tensor::InitSpec;
 
 /// A problem as a graph, with what is needed to run it and to name what it gives.
@@ -50,6 +50,8 @@ pub struct Lowered {
     pub objective: Option<Objective>,
     /// The terms of the regularization.
     pub penalties: Vec<Penalty>,
+    /// Whether every input and node is there, so that a name which is not among them is wrong.
+    pub whole: bool,
 }
 
 /// Where a leaf's numbers come from. Those of initialisers are made when the run has been priced, not before.
@@ -133,35 +135,40 @@ pub enum Need {
 ///
 /// Returns nothing where a fault leaves no graph worth planning; the caller looks at `faults` in any case.
 pub fn lower(problem: Problem<'_>, need: Need, limits: &Limits, faults: &mut Faults) -> Option<Lowered> {
-    let Problem { network, parameters, parameters_given, parameters_failed, batch, loss, regularization, options, .. } = problem;
+    if !problem.batch_given && problem.batch.is_none() && need != Need::Shapes {
+        faults.push(At::ROOT, Code::MissingField, "the problem has no \"batch\"");
+    }
+    if !problem.loss_given && need == Need::Loss {
+        faults.push(At::ROOT, Code::MissingField, "the problem has no \"loss\"");
+    }
+    let Problem { network, parameters, parameters_given, batch, loss, regularization, options, .. } = problem;
     let network = network?;
+    let every_parameter = (parameters_given || need != Need::Shapes) && !problem.parameters_unreadable;
     let mut lowering = Lowering {
         graph: Graph::new(),
         leaves: Vec::new(),
-        parameters: parameters::Table::new(parameters, parameters_given || need != Need::Shapes),
+        parameters: parameters::Table::new(parameters, every_parameter),
         names: HashMap::with_capacity(network.inputs.len() + network.nodes.len()),
         shared: HashSet::new(),
         failed: HashSet::new(),
-        unread: parameters_failed.into_iter().collect(),
+        unread: problem.parameters_failed.into_iter().collect(),
         integer_inputs: Vec::new(),
         samples: 1,
+        samples_known: true,
+        bare_inputs: false,
         faults,
         limits,
         options: &options,
     };
-    if batch.is_none() && need != Need::Shapes {
-        lowering.faults.push(At::ROOT, Code::MissingField, "the problem has no \"batch\"");
-    }
-    if loss.is_none() && need == Need::Loss {
-        lowering.faults.push(At::ROOT, Code::MissingField, "the problem has no \"loss\"");
-    }
     let given = batch.is_some();
     let BatchSpec { inputs, inputs_failed, targets, targets_failed, weights } = batch.unwrap_or_default();
-    if inputs_failed {
+    if inputs_failed || (given && inputs.is_none()) {
         lowering.failed.extend(network.inputs.iter().map(|input| input.name.to_string()));
-    } else if given && inputs.is_none() {
+    }
+    if given && inputs.is_none() && !inputs_failed {
         lowering.faults.push(At::ROOT.name("batch"), Code::MissingField, "the minibatch has no \"inputs\"");
     }
+    let network_whole = network.whole;
     let inputs = lowering.inputs(&network, inputs);
     let nodes = lowering.nodes(network);
     lowering.surplus();
@@ -169,8 +176,9 @@ pub fn lower(problem: Problem<'_>, need: Need, limits: &Limits, faults: &mut Fau
     let objective = loss.and_then(|loss| {
         losses::lower(&mut lowering, loss, targets, weights, need != Need::Shapes && given && !targets_failed).ok()
     });
-    let penalties = lowering.penalties(&regularization);
-    let of = objective.as_ref().map_or(&[][..], |(_, of)| of);
+    let whole = network_whole && lowering.failed.is_empty();
+    let penalties = lowering.penalties(&regularization, whole);
+    let of: HashSet<_> = objective.iter().flat_map(|(_, of)| of).copied().collect();
     let outputs = (0..nodes.len()).filter(|&i| unread[i] || of.contains(&nodes[i].z)).collect();
     let Lowering { graph, leaves, parameters, samples, .. } = lowering;
     Some(Lowered {
@@ -183,6 +191,7 @@ pub fn lower(problem: Problem<'_>, need: Need, limits: &Limits, faults: &mut Fau
         outputs,
         objective: objective.map(|(objective, _)| objective),
         penalties,
+        whole,
     })
 }
 
@@ -198,8 +207,13 @@ pub(crate) struct Lowering<'l> {
     unread: HashSet<String>,
     /// Inputs and nodes that could not be lowered.
     failed: HashSet<String>,
-    integer_inputs: Vec<(String, NodeId)>,
+    /// Inputs of token indices in order of their leaves, each with its largest index.
+    integer_inputs: Vec<(NodeId, String, f64)>,
     pub(crate) samples: usize,
+    /// Whether the minibatch tells how many samples there are; one that could not be read does not.
+    pub(crate) samples_known: bool,
+    /// Whether the minibatch's inputs are one tensor, not a map.
+    bare_inputs: bool,
     pub(crate) faults: &'l mut Faults,
     pub(crate) limits: &'l Limits,
     pub(crate) options: &'l Options,
@@ -212,21 +226,14 @@ impl Lowering<'_> {
         let mut positions = HashMap::with_capacity(network.nodes.len());
         for (position, node) in network.nodes.iter().enumerate() {
             positions.entry(node.id.to_string()).or_insert(position);
-            self.refer(node);
+            // Until it is lowered; one on a cycle, or that depends on one, never is, and those who read it stay silent.
+            self.names.insert(node.id.to_string(), Named::Failed);
         }
+        network.nodes.iter().for_each(|node| self.refer(node));
         let sources: Vec<Vec<usize>> = network.nodes.iter().map(|node| self.sources_of(node, &positions)).collect();
         let order = order::order(&sources);
         for cycle in &order.cycles {
             self.report_cycle(cycle, &network.nodes, &pointers);
-        }
-        if !order.cycles.is_empty() {
-            // What depends on a cycle is not computed either; say nothing more of it.
-            let computed: HashSet<_> = order.sorted.iter().copied().collect();
-            for (position, node) in network.nodes.iter().enumerate().filter(|(position, _)| !computed.contains(position)) {
-                let _ = position;
-                self.names.insert(node.id.to_string(), Named::Failed);
-                self.failed.insert(node.id.to_string());
-            }
         }
         let mut nodes: Vec<Option<NodeSpec<'_>>> = network.nodes.into_iter().map(Some).collect();
         let mut traced = Vec::with_capacity(nodes.len());
@@ -239,11 +246,14 @@ impl Lowering<'_> {
                     self.names.insert(id, Named::Value(node.z));
                     traced.push(node);
                 }
-                Err(Failed) => {
-                    self.names.insert(id.clone(), Named::Failed);
-                    self.failed.insert(id);
-                }
+                Err(Failed) => drop(self.failed.insert(id)),
             }
+        }
+        // What is wrong with nodes on cycles, apart from the cycle.
+        for node in nodes.into_iter().flatten() {
+            let pointer = pointers.node(node.index);
+            self.failed.insert(node.id.to_string());
+            let Err(Failed) = self.node(node, pointer) else { continue };
         }
         traced
     }
@@ -253,21 +263,24 @@ impl Lowering<'_> {
             return Err(Failed);
         }
         let NodeSpec { id, op, inputs, activation, attributes, .. } = node;
-        let sources = self.sources(&inputs, &pointer)?;
+        let sources = self.sources(&inputs, &pointer);
         let names = sources::names(&inputs);
         let mut context = Context::new(self, &id, pointer);
+        // Each part is looked at before the first that failed ends it, so that all that is wrong is said at once.
+        let activation = activation.map(|activation| context.activation(activation, op == "neuron")).transpose();
         let before = if op == "neuron" {
-            context.neuron(&sources, &inputs, attributes)
+            context.neuron(sources, &inputs, attributes)
         } else if let Some(layer) = layers::CATALOG.iter().find(|layer| layer.name == op) {
-            context.arity(&op, layer.arity, sources.len())?;
             let parameters: Vec<_> = layer.parameters.iter().map(|parameter| parameter.name).collect();
-            let values = context.attributes(layer.attributes, &parameters, attributes)?;
+            let values = context.attributes(layer.attributes, &parameters, attributes);
+            context.arity(&op, layer.arity, &inputs)?;
+            let (values, sources) = (values?, sources?);
             (layer.build)(&mut context, &values, &sources)
         } else if let Some(entry) = ops::CATALOG.iter().find(|entry| entry.name == op) {
-            context.arity(&op, entry.arity, sources.len())?;
-            let values = context.attributes(entry.attributes, &[], attributes)?;
-            let built = context.valid((entry.build)(&values))?;
-            context.boxed(built, &sources)
+            let values = context.attributes(entry.attributes, &[], attributes);
+            context.arity(&op, entry.arity, &inputs)?;
+            let built = context.valid((entry.build)(&values?))?;
+            context.boxed(built, &sources?)
         } else {
             let names = ops::CATALOG.iter().map(|entry| entry.name).chain(layers::CATALOG.iter().map(|layer| layer.name));
             let hint = hint(&op, names.chain(["neuron"]));
@@ -277,9 +290,9 @@ impl Lowering<'_> {
                 format!("no op is named \"{op}\"{hint}; GET /v1/ops lists them all"),
             ));
         }?;
-        let (a, z) = match activation {
+        let (a, z) = match activation? {
             None => (None, before),
-            Some(activation) => (Some(before), context.activation(activation, before, op == "neuron")?),
+            Some(activation) => (Some(before), context.boxed(activation, &[before])?),
         };
         Ok(Traced { id: id.into_owned(), op: op.into_owned(), inputs: names, a, z })
     }
@@ -316,7 +329,15 @@ impl Lowering<'_> {
 }
 
 impl<'a> Context<'_, '_, 'a> {
-    fn arity(&mut self, op: &str, arity: Arity, found: usize) -> Result<(), Failed> {
+    fn arity(&mut self, op: &str, arity: Arity, inputs: &Inputs<'_>) -> Result<(), Failed> {
+        let found = match inputs {
+            Inputs::Absent => 0,
+            Inputs::List(list) => list.len(),
+            Inputs::Weighted(_) => {
+                let detail = format!("{op} has no weights of its own: its inputs are a list of names, [\"x1\", \"x2\"]");
+                return Err(self.fault_in("inputs", Code::WrongType, detail));
+            }
+        };
         let (fits, expected) = match arity {
             Arity::Exactly(1) => (found == 1, "1 input".to_owned()),
             Arity::Exactly(n) => (found == n, format!("{n} inputs")),
@@ -330,19 +351,22 @@ impl<'a> Context<'_, '_, 'a> {
         }
     }
 
-    fn activation(&mut self, activation: ActivationSpec<'a>, before: NodeId, neuron: bool) -> Result<NodeId, Failed> {
-        let ActivationSpec { op, attributes } = activation;
+    fn activation(&mut self, activation: ActivationSpec<'a>, neuron: bool) -> Result<Box<dyn ops::AnyOp>, Failed> {
         let pointer = format!("{}/activation", self.pointer);
         let pointer = std::mem::replace(&mut self.pointer, pointer);
+        let built = self.activation_op(activation, neuron);
+        self.pointer = pointer;
+        built
+    }
+
+    fn activation_op(&mut self, activation: ActivationSpec<'a>, neuron: bool) -> Result<Box<dyn ops::AnyOp>, Failed> {
+        let ActivationSpec { op, attributes } = activation;
         let allowed = |entry: &&&ops::Entry| entry.elementwise || (!neuron && ["softmax", "log_softmax"].contains(&entry.name));
         let Some(entry) = ops::CATALOG.iter().filter(allowed).find(|entry| entry.name == op) else {
             let hint = hint(&op, ops::CATALOG.iter().filter(allowed).map(|entry| entry.name));
             return Err(self.fault(Code::UnknownOp, format!("no activation is named \"{op}\"{hint}")));
         };
         let values = self.attributes(entry.attributes, &[], attributes)?;
-        let built = self.valid((entry.build)(&values))?;
-        let z = self.boxed(built, &[before])?;
-        self.pointer = pointer;
-        Ok(z)
+        self.valid((entry.build)(&values))
     }
 }

@@ -24,13 +24,13 @@ struct Weights {
     unknown: bool,
 }
 
-/// Append the pre-activation of a neuron.
+/// Append the pre-activation of a neuron. Where its sources failed, its weights are looked at all the same.
 ///
 /// # Errors
 /// Reported.
 pub(super) fn lower(
     context: &mut Context<'_, '_, '_>,
-    sources: &[NodeId],
+    sources: Result<Vec<NodeId>, Failed>,
     edges: &[(Cow<'_, str>, WeightSpec<'_>)],
     bias: Option<&Json<'_>>,
 ) -> Result<NodeId, Failed> {
@@ -73,6 +73,7 @@ pub(super) fn lower(
         }
     };
     ok?;
+    let sources = sources?;
 
     // The vector of own weights comes first, if there is one; then the shared ones; then the sources.
     let own = usize::from(!weights.own.is_empty());
@@ -97,7 +98,7 @@ pub(super) fn lower(
         inputs.push(leaf);
     }
     inputs.extend(weights.shared);
-    inputs.extend_from_slice(sources);
+    inputs.extend(sources);
     context.op(op, &inputs)
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::selection::glob;
-use super::{Leaf, Lowering, hint};
+use super::{Leaf, Lowering};
 use crate::graph::NodeId;
 use crate::ops::{Abs, Elementwise, Mul, Sum};
 use crate::spec::fault::{At, Code};
@@ -23,8 +23,14 @@ pub struct Penalty {
 
 impl Lowering<'_> {
     /// Append the penalties.
-    pub(super) fn penalties(&mut self, specs: &[RegularizerSpec<'_>]) -> Vec<Penalty> {
+    pub(super) fn penalties(&mut self, specs: &[RegularizerSpec<'_>], whole: bool) -> Vec<Penalty> {
         let mut penalties = Vec::new();
+        let patterns: usize = specs.iter().map(|spec| spec.parameters.len()).sum();
+        if patterns > super::selection::MAX_PATTERNS {
+            let detail = format!("{patterns} patterns, the limit is {}", super::selection::MAX_PATTERNS);
+            self.faults.push(At::ROOT.name("regularization"), Code::LimitExceeded, detail);
+            return penalties;
+        }
         for (i, spec) in specs.iter().enumerate() {
             // A neuron keeps several parameters in one leaf, not all of which need be meant.
             let mut meant: IndexMap<NodeId, BTreeSet<u32>> = IndexMap::new();
@@ -34,9 +40,8 @@ impl Lowering<'_> {
                     any = true;
                     meant.entry(parameter.leaf).or_default().extend(parameter.element);
                 }
-                if !any && self.failed.is_empty() {
-                    let names: Vec<_> = self.parameters.declared().iter().map(|p| p.name.clone()).collect();
-                    let hint = hint(pattern, names.iter().map(String::as_str));
+                if !any && whole {
+                    let hint = self.hint(pattern, self.parameters.declared().iter().map(|p| p.name.as_str()));
                     let (top, entry) = (At::ROOT.name("regularization"), i);
                     let entry = top.index(entry);
                     let list = entry.name("parameters");

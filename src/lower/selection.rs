@@ -1,6 +1,6 @@
 //! `wrt` and `trace`: which gradients and which nodes a client asks for.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::{Lowered, hint};
 use crate::spec::fault::{At, Code, Faults};
@@ -16,6 +16,9 @@ pub struct Selection {
     /// Nodes to be traced.
     pub trace: Vec<usize>,
 }
+
+/// The most patterns with wildcards that a list may hold: each is held against every name.
+pub(super) const MAX_PATTERNS: usize = 100;
 
 /// Whether `name` matches `pattern`, where `*` stands for any run of characters and `?` for one.
 pub(crate) fn glob(pattern: &str, name: &str) -> bool {
@@ -40,12 +43,42 @@ pub(crate) fn glob(pattern: &str, name: &str) -> bool {
     pattern[p..].iter().all(|&c| c == b'*')
 }
 
+fn is_glob(pattern: &str) -> bool {
+    pattern.contains(['*', '?'])
+}
+
+/// Names to be found by pattern, those without wildcards in one step.
+struct Names<'n> {
+    list: Vec<(usize, &'n str)>,
+    by_name: HashMap<&'n str, Vec<usize>>,
+}
+
+impl<'n> Names<'n> {
+    fn new(names: impl Iterator<Item = (usize, &'n str)>) -> Self {
+        let list: Vec<_> = names.collect();
+        let mut by_name: HashMap<_, Vec<_>> = HashMap::with_capacity(list.len());
+        list.iter().for_each(|&(i, name)| by_name.entry(name).or_default().push(i));
+        Self { list, by_name }
+    }
+
+    fn matching(&self, pattern: &str) -> impl Iterator<Item = usize> {
+        let glob_for = is_glob(pattern).then_some(pattern);
+        let exact = self.by_name.get(pattern).filter(|_| glob_for.is_none()).into_iter().flatten().copied();
+        let globbed = glob_for.into_iter().flat_map(|pattern| self.list.iter().filter(move |(_, name)| glob(pattern, name)));
+        exact.chain(globbed.map(|(i, _)| *i))
+    }
+}
+
 /// Resolve what the options ask for; names that match nothing are faults.
 pub fn select(lowered: &Lowered, options: &Options, faults: &mut Faults) -> Selection {
+    // In a network that is not whole, what was named may be what failed.
+    if !lowered.whole {
+        return Selection::default();
+    }
     let trained = || (0..lowered.parameters.len()).filter(|&i| lowered.parameters[i].trained);
     let mut parameters = vec![false; lowered.parameters.len()];
     let mut inputs = vec![false; lowered.inputs.len()];
-    let patterns: Vec<_> = options.wrt.iter().flatten().filter(|pattern| *pattern != "inputs").collect();
+    let patterns: Vec<_> = options.wrt.iter().flatten().enumerate().filter(|(_, pattern)| *pattern != "inputs").collect();
     if patterns.is_empty() {
         trained().for_each(|i| parameters[i] = true);
     }
@@ -54,13 +87,21 @@ pub fn select(lowered: &Lowered, options: &Options, faults: &mut Faults) -> Sele
     }
     let options_at = At::ROOT.name("options");
     let wrt_at = options_at.name("wrt");
-    for pattern in patterns {
+    let globs = patterns.iter().filter(|(_, pattern)| is_glob(pattern)).count();
+    if globs > MAX_PATTERNS {
+        faults.push(wrt_at, Code::LimitExceeded, format!("{globs} patterns with wildcards, the limit is {MAX_PATTERNS}"));
+    }
+    let parameter_names = Names::new(trained().map(|i| (i, lowered.parameters[i].name.as_str())));
+    let input_names = Names::new(lowered.inputs.iter().enumerate().map(|(i, input)| (i, input.name.as_str())));
+    for (at, pattern) in patterns.into_iter().filter(|(_, pattern)| globs <= MAX_PATTERNS || !is_glob(pattern)) {
+        let item = wrt_at.index(at);
+        let wrt_at = if options.wrt_is_list { item } else { wrt_at };
         let mut any = false;
-        for i in trained().filter(|&i| glob(pattern, &lowered.parameters[i].name)) {
+        for i in parameter_names.matching(pattern) {
             parameters[i] = true;
             any = true;
         }
-        for (i, input) in lowered.inputs.iter().enumerate().filter(|(_, input)| glob(pattern, &input.name)) {
+        for (i, input) in input_names.matching(pattern).map(|i| (i, &lowered.inputs[i])) {
             if input.real && (pattern != "*") {
                 inputs[i] = true;
                 any = true;
@@ -75,7 +116,7 @@ pub fn select(lowered: &Lowered, options: &Options, faults: &mut Faults) -> Sele
         }
         if !any && pattern != "*" {
             let names = lowered.parameters.iter().map(|p| p.name.as_str());
-            let hint = hint(pattern, names.chain(lowered.inputs.iter().map(|input| input.name.as_str())).chain(["inputs"]));
+            let hint = if faults.is_full() { String::new() } else { hint(pattern, names.chain(lowered.inputs.iter().map(|input| input.name.as_str())).chain(["inputs"])) };
             faults.push(wrt_at, Code::UnknownName, format!("no parameter or input matches \"{pattern}\"{hint}"));
         }
     }

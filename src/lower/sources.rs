@@ -2,7 +2,7 @@
 //! inputs are read from.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::context::escape;
@@ -14,6 +14,8 @@ use crate::spec::json::Json;
 use crate::spec::problem::{InputDtype, InputSpec, Inputs, InputsSpec, NetworkSpec, NodeSpec, Source, WeightSpec};
 use crate::spec::tensor::TensorSpec;
 use crate::tensor::{Dims, Shape};
+
+const EMPTY: &str = "the minibatch has no samples";
 
 /// The names under which a trace shows a node's inputs.
 pub(super) fn names(inputs: &Inputs<'_>) -> Vec<String> {
@@ -33,10 +35,23 @@ pub(super) fn names(inputs: &Inputs<'_>) -> Vec<String> {
 impl Lowering<'_> {
     /// Note which entries of `parameters` a node refers to by an inline name.
     pub(super) fn refer(&mut self, node: &NodeSpec<'_>) {
-        if let Inputs::Weighted(edges) = &node.inputs {
-            for (_, weight) in edges {
-                if let WeightSpec::Name(name) = weight {
-                    self.shared.insert(name.to_string());
+        match &node.inputs {
+            Inputs::Absent => {}
+            Inputs::List(sources) => {
+                for source in sources {
+                    if let Source::Name(name) = source
+                        && self.parameters.has(name)
+                        && self.named(name).is_none()
+                    {
+                        self.shared.insert(name.to_string());
+                    }
+                }
+            }
+            Inputs::Weighted(edges) => {
+                for (_, weight) in edges {
+                    if let WeightSpec::Name(name) = weight {
+                        self.shared.insert(name.to_string());
+                    }
                 }
             }
         }
@@ -95,6 +110,7 @@ impl Lowering<'_> {
         match self.named(name) {
             Some(Named::Value(value)) => Ok(value),
             Some(Named::Failed) => Err(Failed),
+            None if self.unread.contains(name) => Err(Failed),
             None if self.parameters.has(name) => {
                 self.shared.insert(name.to_owned());
                 let Some(dims) = self.parameters.shape_of(name, &self.graph) else {
@@ -121,24 +137,29 @@ impl Lowering<'_> {
     pub(super) fn inputs(&mut self, network: &NetworkSpec<'_>, given: Option<InputsSpec<'_>>) -> Vec<Input> {
         let declared = &network.inputs;
         let batched = given.is_some();
+        self.failed.extend(declared.iter().filter(|input| !input.ok).map(|input| input.name.to_string()));
+        let names: HashSet<_> = declared.iter().map(|input| input.name.as_ref()).collect();
         let mut values: HashMap<String, TensorSpec> = HashMap::new();
         match given {
             None => {}
             Some(InputsSpec::Named(named)) => {
                 for (name, value) in named {
-                    if declared.iter().any(|input| input.name == name) {
+                    if names.contains(name.as_ref()) {
                         match value {
                             Some(value) => drop(values.insert(name.into_owned(), value)),
                             None => drop(self.failed.insert(name.into_owned())),
                         }
                     } else {
-                        let hint = hint(&name, declared.iter().map(|input| input.name.as_ref()));
+                        let hint = self.hint(&name, declared.iter().map(|input| input.name.as_ref()));
                         let detail = format!("the network has no input \"{name}\"{hint}");
                         self.faults.push_pointer(format!("/batch/inputs/{}", escape(&name)), Code::UnknownName, detail);
                     }
                 }
             }
-            Some(InputsSpec::Bare(value)) => self.spread(declared, value, &mut values),
+            Some(InputsSpec::Bare(value)) => {
+                self.bare_inputs = true;
+                self.spread(declared, value, &mut values);
+            }
         }
         self.count_samples(declared, &values);
         let mut inputs = Vec::with_capacity(declared.len());
@@ -152,11 +173,17 @@ impl Lowering<'_> {
                     inputs.push(Input { name, leaf, real: input.dtype == InputDtype::Float });
                 }
                 Err(Failed) => {
+                    self.failed.insert(name.clone());
                     self.names.insert(name, Named::Failed);
                 }
             }
         }
         inputs
+    }
+
+    /// Where an input's values stand in the request.
+    pub(super) fn input_pointer(&self, name: &str) -> String {
+        if self.bare_inputs { "/batch/inputs".to_owned() } else { format!("/batch/inputs/{}", escape(name)) }
     }
 
     /// A bare tensor: the only input's values, or a matrix with a column for each of several scalar inputs.
@@ -190,6 +217,7 @@ impl Lowering<'_> {
                     values.insert(input.name.to_string(), TensorSpec::Values { shape: vec![shape[0]], data });
                 }
             }
+            TensorSpec::Values { shape, .. } if shape == [0] => refuse(Code::EmptyBatch, EMPTY.into()),
             TensorSpec::Values { shape, .. } => {
                 let detail = format!(
                     "expected [N, {}], a column for each input in declared order; found {}",
@@ -209,8 +237,9 @@ impl Lowering<'_> {
             TensorSpec::Init(_) => None,
         });
         self.samples = leading.unwrap_or(1);
+        self.samples_known = leading.map_or(self.failed.is_empty(), |samples| samples > 0);
         if leading == Some(0) {
-            self.faults.push_pointer("/batch/inputs".to_owned(), Code::EmptyBatch, "the minibatch has no samples");
+            self.faults.push_pointer("/batch/inputs".to_owned(), Code::EmptyBatch, EMPTY);
             self.samples = 1;
             self.failed.extend(declared.iter().map(|input| input.name.to_string()));
         } else if self.samples > self.limits.batch {
@@ -221,12 +250,17 @@ impl Lowering<'_> {
 
     fn input(&mut self, input: &InputSpec<'_>, value: Option<TensorSpec>, missing: bool) -> Result<NodeId, Failed> {
         let name = input.name.as_ref();
-        let pointer = || format!("/batch/inputs/{}", escape(name));
+        let pointer = self.input_pointer(name);
+        if !input.ok {
+            return Err(Failed);
+        }
         let shape = Shape::batched(self.samples, &input.shape).map_err(|error| {
-            self.faults.push(At::ROOT.name("network").name("inputs").name(name), Code::ShapeMismatch, error.0);
+            self.faults.push_pointer(format!("/network/inputs/{}", escape(name)), Code::LimitExceeded, error.0);
+            self.failed.insert(name.to_owned());
             Failed
         })?;
         if missing {
+            self.failed.insert(name.to_owned());
             let at = At::ROOT.name("batch");
             self.faults.push(at.name("inputs"), Code::MissingField, format!("the minibatch has no input \"{name}\""));
             return Err(Failed);
@@ -234,10 +268,11 @@ impl Lowering<'_> {
         if self.failed.contains(name) {
             return Err(Failed);
         }
+        let mut largest = 0.0;
         let leaf = match value {
             None => Leaf::Unknown,
             Some(TensorSpec::Init(_)) => {
-                self.faults.push_pointer(pointer(), Code::WrongType, "a minibatch holds numbers, not initialisers");
+                self.faults.push_pointer(pointer, Code::WrongType, "a minibatch holds numbers, not initialisers");
                 return Err(Failed);
             }
             Some(TensorSpec::Values { shape: found, data }) => {
@@ -248,22 +283,25 @@ impl Lowering<'_> {
                         Dims(&input.shape),
                         Dims(&found)
                     );
-                    self.faults.push_pointer(pointer(), Code::ShapeMismatch, detail);
+                    self.faults.push_pointer(pointer, Code::ShapeMismatch, detail);
                     return Err(Failed);
                 }
-                if input.dtype == InputDtype::Int
-                    && let Some(&odd) = data.iter().find(|x| x.fract() != 0.0 || **x < 0.0)
-                {
-                    let detail = format!("the input \"{name}\" is declared i64 and holds indices from 0 on, found {odd}");
-                    self.faults.push_pointer(pointer(), Code::OutOfRange, detail);
-                    return Err(Failed);
+                if input.dtype == InputDtype::Int {
+                    if let Some(at) = data.iter().position(|x| x.fract() != 0.0 || *x < 0.0) {
+                        let pointer = format!("{pointer}/{}", shape.place(at));
+                        let odd = data[at];
+                        let detail = format!("the input \"{name}\" is declared i64 and holds indices from 0 on, found {odd}");
+                        self.faults.push_pointer(pointer, Code::OutOfRange, detail);
+                        return Err(Failed);
+                    }
+                    largest = data.iter().copied().fold(0.0, f64::max);
                 }
                 Leaf::Values(Arc::new(data))
             }
         };
         let leaf = self.leaf(shape, leaf);
         if input.dtype == InputDtype::Int {
-            self.integer_inputs.push((name.to_owned(), leaf));
+            self.integer_inputs.push((leaf, name.to_owned(), largest));
         }
         Ok(leaf)
     }
@@ -284,7 +322,7 @@ impl<'a> Context<'_, '_, 'a> {
 
     pub(super) fn neuron(
         &mut self,
-        sources: &[NodeId],
+        sources: Result<Vec<NodeId>, Failed>,
         inputs: &Inputs<'a>,
         members: Vec<(Cow<'a, str>, Json<'a>)>,
     ) -> Result<NodeId, Failed> {
@@ -305,8 +343,12 @@ impl<'a> Context<'_, '_, 'a> {
                 result = Err(self.fault_in(&escape(&name), Code::UnknownField, format!("unknown field \"{name}\"{hint}")));
             }
         }
+        let sources = sources.unwrap_or_else(|failed| {
+            result = Err(failed);
+            Vec::new()
+        });
         let mut batched = Vec::with_capacity(sources.len());
-        for (&source, (name, _)) in sources.iter().zip(edges) {
+        for (source, (name, _)) in sources.into_iter().zip(edges) {
             let shape = self.shape(source);
             if shape.sample_dims().is_empty() {
                 batched.push(self.batched(source)?);
@@ -316,10 +358,9 @@ impl<'a> Context<'_, '_, 'a> {
                 result = Err(self.fault_in(&format!("inputs/{}", escape(name)), Code::ShapeMismatch, detail));
             }
         }
-        result?;
-        if batched.is_empty() {
+        if edges.is_empty() {
             return Err(self.fault_in("inputs", Code::MissingField, "a neuron needs at least one input"));
         }
-        neuron::lower(self, &batched, edges, bias.as_ref())
+        neuron::lower(self, result.map(|()| batched), edges, bias.as_ref())
     }
 }

@@ -24,10 +24,16 @@ pub struct Problem<'a> {
     pub parameters_given: bool,
     /// Entries of `parameters` that could not be read.
     pub parameters_failed: Vec<String>,
+    /// Whether `parameters` could not be read at all, so that none of them counts as missing.
+    pub parameters_unreadable: bool,
     /// The minibatch.
     pub batch: Option<BatchSpec<'a>>,
+    /// Whether a minibatch was written, readable or not.
+    pub batch_given: bool,
     /// The loss.
     pub loss: Option<LossSpec<'a>>,
+    /// Whether a loss was written, readable or not.
+    pub loss_given: bool,
     /// Penalties.
     pub regularization: Vec<RegularizerSpec<'a>>,
     /// Options.
@@ -45,6 +51,8 @@ pub struct NetworkSpec<'a> {
     pub nodes: Vec<NodeSpec<'a>>,
     /// Whether they were written as `layers`.
     pub layered: bool,
+    /// Whether all of them could be read.
+    pub whole: bool,
 }
 
 /// An input of a network.
@@ -56,6 +64,8 @@ pub struct InputSpec<'a> {
     pub shape: Vec<usize>,
     /// What it holds.
     pub dtype: InputDtype,
+    /// Whether it could be read; if not, the faults are reported.
+    pub ok: bool,
 }
 
 /// What an input holds.
@@ -216,6 +226,8 @@ pub struct Options {
     pub trace: Trace,
     /// Which gradients are asked; nothing for all parameters.
     pub wrt: Option<Vec<String>>,
+    /// Whether they were written as a list.
+    pub wrt_is_list: bool,
     /// Whether gradients are given for each sample.
     pub per_sample: bool,
     /// How the reply writes tensors.
@@ -281,7 +293,11 @@ impl NetworkSpec<'_> {
 /// Read a problem. `extra` names members that belong to the question.
 pub fn decode<'a>(json: Json<'a>, limits: &Limits, extra: &[&'static str], faults: &mut Faults) -> Problem<'a> {
     let mut problem = Problem::default();
-    let Some(mut fields) = Fields::of(json, At::ROOT, faults) else { return problem };
+    let Some(mut fields) = Fields::of(json, At::ROOT, faults) else {
+        // Of what is no object, no member is missing.
+        (problem.batch_given, problem.loss_given) = (true, true);
+        return problem;
+    };
     if let Some(options) = fields.take("options") {
         problem.options = self::options(options, At::ROOT.name("options"), faults);
     }
@@ -294,9 +310,11 @@ pub fn decode<'a>(json: Json<'a>, limits: &Limits, extra: &[&'static str], fault
         parameters(json, reading, &mut problem, faults);
     }
     if let Some(json) = fields.take("batch") {
+        problem.batch_given = true;
         problem.batch = batch(json, At::ROOT.name("batch"), reading, faults);
     }
     if let Some(json) = fields.take("loss") {
+        problem.loss_given = true;
         problem.loss = loss(json, At::ROOT.name("loss"), faults);
     }
     if let Some(json) = fields.take("regularization") {
@@ -316,9 +334,12 @@ fn options(json: Json<'_>, at: At<'_>, faults: &mut Faults) -> Options {
     options.trace = match fields.take("trace") {
         None | Some(Json::Bool(true)) => Trace::All,
         Some(Json::Bool(false)) => Trace::None,
+        Some(Json::String(id)) => Trace::Only(vec![id.into_owned()]),
         Some(list) => Trace::Only(owned(strings(list, at.name("trace"), faults).unwrap_or_default())),
     };
-    options.wrt = fields.strings("wrt", faults).map(|(list, _)| owned(list));
+    if let Some((list, is_list)) = fields.strings("wrt", faults) {
+        (options.wrt, options.wrt_is_list) = (Some(owned(list)), is_list);
+    }
     options.per_sample = fields.boolean("per_sample", faults).unwrap_or_default();
     let encodings = [("nested", Encoding::Nested), ("flat", Encoding::Flat), ("base64", Encoding::Base64)];
     options.encoding = fields.word("encoding", &encodings, faults).unwrap_or_default();
@@ -334,7 +355,7 @@ fn owned(list: Vec<Cow<'_, str>>) -> Vec<String> {
 fn network<'a>(json: Json<'a>, at: At<'_>, limits: &Limits, faults: &mut Faults) -> Option<NetworkSpec<'a>> {
     let mut fields = Fields::of(json, at, faults)?;
     let mut ids = HashMap::new();
-    let inputs = fields.require("inputs", faults).map(|json| self::inputs(json, at.name("inputs"), &mut ids, limits, faults));
+    let inputs = fields.require("inputs", faults).and_then(|json| self::inputs(json, at.name("inputs"), &mut ids, limits, faults));
     let (nodes, layers) = (fields.take("nodes"), fields.take("layers"));
     fields.finish(faults);
     let (list, layered) = match (nodes, layers) {
@@ -366,22 +387,29 @@ fn network<'a>(json: Json<'a>, at: At<'_>, limits: &Limits, faults: &mut Faults)
         faults.push(at, Code::LimitExceeded, format!("the network has {} nodes, the limit is {}", list.len(), limits.nodes));
         return None;
     }
-    let inputs = inputs?;
-    let mut nodes: Vec<NodeSpec<'a>> = Vec::with_capacity(list.len());
+    let count = list.len();
+    let mut nodes: Vec<NodeSpec<'a>> = Vec::with_capacity(count);
     let mut edges = 0;
     for (index, json) in list.into_iter().enumerate() {
         let at = at.index(index);
-        let Some(mut node) = node(json, at, index, layered, faults) else { continue };
+        let Some(mut node) = node(json, at, index, layered, faults) else {
+            if layered {
+                // The next layer reads this one, not the one before it.
+                nodes.push(NodeSpec::unreadable(index));
+            }
+            continue;
+        };
         if let Some(before) = ids.insert(node.id.to_string(), at.pointer()) {
             faults.push(at.name("id"), Code::DuplicateId, format!("the id \"{}\" is taken by {before}", node.id));
             node.ok = false;
             continue;
         }
         if layered && matches!(node.inputs, Inputs::Absent) {
-            node.inputs = match (nodes.last(), &inputs[..]) {
+            node.inputs = match (nodes.last(), inputs.as_deref()) {
                 (Some(before), _) => Inputs::List(vec![Source::Name(before.id.clone())]),
-                (None, [only]) if index == 0 => Inputs::List(vec![Source::Name(only.name.clone())]),
-                _ => {
+                (None, None) => Inputs::List(Vec::new()),
+                (None, Some([only])) => Inputs::List(vec![Source::Name(only.name.clone())]),
+                (None, Some(inputs)) => {
                     let detail = format!("the first layer needs \"inputs\": the network has {} inputs", inputs.len());
                     faults.push(at, Code::MissingField, detail);
                     node.ok = false;
@@ -406,7 +434,8 @@ fn network<'a>(json: Json<'a>, at: At<'_>, limits: &Limits, faults: &mut Faults)
         faults.push(at, Code::LimitExceeded, format!("the network has {edges} edges, the limit is {}", limits.edges));
         return None;
     }
-    Some(NetworkSpec { inputs, nodes, layered })
+    let whole = nodes.len() == count && nodes.iter().all(|node| node.ok);
+    Some(NetworkSpec { inputs: inputs?, nodes, layered, whole })
 }
 
 fn inputs<'a>(
@@ -415,50 +444,60 @@ fn inputs<'a>(
     ids: &mut HashMap<String, String>,
     limits: &Limits,
     faults: &mut Faults,
-) -> Vec<InputSpec<'a>> {
-    let mut declare = |name: &Cow<'a, str>, at: At<'_>, faults: &mut Faults| {
-        valid_id(name, at, faults)
-            && match ids.insert(name.to_string(), at.pointer()) {
-                Some(before) => {
-                    faults.push(at, Code::DuplicateId, format!("the name \"{name}\" is taken by {before}"));
-                    false
-                }
-                None => true,
-            }
+) -> Option<Vec<InputSpec<'a>>> {
+    let mut new = |name: &Cow<'a, str>, at: At<'_>, faults: &mut Faults| match ids.insert(name.to_string(), at.pointer()) {
+        Some(before) => {
+            faults.push(at, Code::DuplicateId, format!("the name \"{name}\" is taken by {before}"));
+            false
+        }
+        None => true,
     };
     let mut inputs = Vec::new();
     match json {
         Json::Object(object) => {
             for (name, json) in object.into_members() {
                 let at = at.name(&name);
-                let declared = declare(&name, at, faults);
+                let mut ok = valid_id(&name, at, faults);
+                ok &= new(&name, at, faults);
                 let (shape, dtype) = match json {
                     Json::Object(_) => {
                         let Some(mut fields) = Fields::of(json, at, faults) else { continue };
+                        let before = faults.count();
                         let shape = fields
                             .require("shape", faults)
                             .and_then(|json| tensor::shape(json, at.name("shape"), limits, faults));
                         let words = [("f64", InputDtype::Float), ("f32", InputDtype::Float), ("i64", InputDtype::Int)];
                         let dtype = fields.word("dtype", &words, faults).unwrap_or(InputDtype::Float);
                         fields.finish(faults);
+                        ok &= faults.count() == before;
                         (shape, dtype)
                     }
                     json => (tensor::shape(json, at, limits, faults), InputDtype::Float),
                 };
-                if let (true, Some(shape)) = (declared, shape) {
-                    inputs.push(InputSpec { name: name.clone(), shape, dtype });
-                }
+                ok &= shape.is_some();
+                inputs.push(InputSpec { name: name.clone(), shape: shape.unwrap_or_default(), dtype, ok });
             }
         }
         json => {
-            for (i, name) in strings(json, at, faults).unwrap_or_default().into_iter().enumerate() {
-                if declare(&name, at.index(i), faults) {
-                    inputs.push(InputSpec { name, shape: Vec::new(), dtype: InputDtype::Float });
+            for (i, name) in strings(json, at, faults)?.into_iter().enumerate() {
+                let at = at.index(i);
+                let ok = valid_id(&name, at, faults);
+                if new(&name, at, faults) {
+                    inputs.push(InputSpec { name, shape: Vec::new(), dtype: InputDtype::Float, ok });
                 }
             }
         }
     }
-    inputs
+    Some(inputs)
+}
+
+impl NodeSpec<'_> {
+    /// The place of a layer that could not be read.
+    fn unreadable(index: usize) -> Self {
+        let id = Cow::Owned(index.to_string());
+        let op = Cow::Borrowed("");
+        Self { id, op, inputs: Inputs::Absent, activation: None, attributes: Vec::new(), index, ok: false }
+    }
 }
 
 /// Ids match `[A-Za-z_][A-Za-z0-9_.-]{0,63}`.
@@ -483,7 +522,9 @@ fn node<'a>(json: Json<'a>, at: At<'_>, index: usize, layered: bool, faults: &mu
             faults.push(at, Code::MissingField, "\"id\" is missing");
             None
         }
-        Some(json) => string(json, at.name("id"), faults).filter(|id| valid_id(id, at.name("id"), faults)),
+        Some(json) => string(json, at.name("id"), faults).inspect(|id| {
+            valid_id(id, at.name("id"), faults);
+        }),
     };
     let op = fields.require("op", faults).and_then(|json| string(json, at.name("op"), faults));
     let inputs = match fields.take("inputs") {
@@ -575,6 +616,7 @@ fn parameters(json: Json<'_>, reading: Reading<'_>, problem: &mut Problem<'_>, f
     let at = At::ROOT.name("parameters");
     let Json::Object(object) = json else {
         faults.push(at, Code::WrongType, format!("expected an object from name to tensor, found {}", json.describe()));
+        problem.parameters_unreadable = true;
         return;
     };
     let mut total = 0_usize;

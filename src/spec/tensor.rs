@@ -183,11 +183,8 @@ fn non_finite(text: &str, at: At<'_>, reading: Reading<'_>, faults: &mut Faults)
         "Infinity" => f64::INFINITY,
         "-Infinity" => f64::NEG_INFINITY,
         _ => {
-            faults.push(
-                at,
-                Code::WrongType,
-                format!("expected a number, found the string \"{}\"; remove the quotes", shortened(text)),
-            );
+            let hint = if text.parse::<f64>().is_ok() { "; remove the quotes" } else { "" };
+            faults.push(at, Code::WrongType, format!("expected a number, found the string \"{}\"{hint}", shortened(text)));
             return None;
         }
     };
@@ -214,8 +211,10 @@ fn object(json: Json<'_>, at: At<'_>, reading: Reading<'_>, faults: &mut Faults)
     let shape = fields.require("shape", faults);
     let data = fields.take("data");
     let base64 = fields.string("base64", faults);
+    let before = faults.count();
     let dtype =
         fields.word("dtype", &[("f64", Dtype::F64), ("f32", Dtype::F32), ("i64", Dtype::I64), ("i32", Dtype::I32)], faults);
+    let dtype_known = faults.count() == before;
     fields.finish(faults);
     let shape = sizes(shape?, at.name("shape"), reading, faults)?;
     let count = shape.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim));
@@ -243,6 +242,7 @@ fn object(json: Json<'_>, at: At<'_>, reading: Reading<'_>, faults: &mut Faults)
                 TensorSpec::Init(_) => return None,
             }
         }
+        (None, Some(_)) if !dtype_known => return None,
         (None, Some(text)) => bytes(&text, dtype.unwrap_or(Dtype::F64), at.name("base64"), reading, faults)?,
         _ => {
             faults.push(at, Code::MissingField, "a tensor object has \"data\" or \"base64\", one of them");

@@ -116,6 +116,12 @@ impl Shape {
         strides
     }
 
+    /// Where the element `at` stands, as the end of a JSON pointer into nested arrays: its index on each axis.
+    pub fn place(&self, at: usize) -> String {
+        let index = self.strides().into_iter().zip(self.dims()).map(|(stride, &dim)| (at / stride % dim).to_string());
+        index.collect::<Vec<_>>().join("/")
+    }
+
     /// The axis that PyTorch's `dim` names, counted from the end where it is negative. The sample axis is refused: an op that
     /// mixes samples would make one sample's answer depend on its neighbours.
     ///
