@@ -99,7 +99,7 @@ fn whole(x: f64) -> Option<i64> {
 }
 
 /// What a kind takes, in words.
-pub fn expected(kind: Kind) -> &'static str {
+fn expected(kind: Kind) -> &'static str {
     match kind {
         Kind::Number => "a number",
         Kind::Integer => "a whole number",

@@ -116,7 +116,11 @@ pub fn select(lowered: &Lowered, options: &Options, faults: &mut Faults) -> Sele
         }
         if !any && pattern != "*" {
             let names = lowered.parameters.iter().map(|p| p.name.as_str());
-            let hint = if faults.is_full() { String::new() } else { hint(pattern, names.chain(lowered.inputs.iter().map(|input| input.name.as_str())).chain(["inputs"])) };
+            let hint = if faults.is_full() {
+                String::new()
+            } else {
+                hint(pattern, names.chain(lowered.inputs.iter().map(|input| input.name.as_str())).chain(["inputs"]))
+            };
             faults.push(wrt_at, Code::UnknownName, format!("no parameter or input matches \"{pattern}\"{hint}"));
         }
     }

@@ -355,7 +355,8 @@ fn owned(list: Vec<Cow<'_, str>>) -> Vec<String> {
 fn network<'a>(json: Json<'a>, at: At<'_>, limits: &Limits, faults: &mut Faults) -> Option<NetworkSpec<'a>> {
     let mut fields = Fields::of(json, at, faults)?;
     let mut ids = HashMap::new();
-    let inputs = fields.require("inputs", faults).and_then(|json| self::inputs(json, at.name("inputs"), &mut ids, limits, faults));
+    let inputs =
+        fields.require("inputs", faults).and_then(|json| self::inputs(json, at.name("inputs"), &mut ids, limits, faults));
     let (nodes, layers) = (fields.take("nodes"), fields.take("layers"));
     fields.finish(faults);
     let (list, layered) = match (nodes, layers) {

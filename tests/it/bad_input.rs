@@ -198,58 +198,74 @@ fn no_problem() {
     let cases = [
         Case { body: "[]".into(), ..case("an array", "{}", &[], &[("", "wrong_type", "expected an object")]) },
         Case { body: "3".into(), ..case("a number", "{}", &[], &[("", "wrong_type", "the number 3")]) },
-        case("nothing at all", "{}", &[], &[
-            ("", "missing_field", "network"),
-            ("", "missing_field", "batch"),
-            ("", "missing_field", "loss"),
-        ]),
+        case(
+            "nothing at all",
+            "{}",
+            &[],
+            &[("", "missing_field", "network"), ("", "missing_field", "batch"), ("", "missing_field", "loss")],
+        ),
         case("no network", NEURONS, &[("/network", "")], &[("", "missing_field", "network")]),
         case("no batch", NEURONS, &[("/batch", "")], &[("", "missing_field", "batch")]),
         case("no loss", NEURONS, &[("/loss", "")], &[("", "missing_field", "loss")]),
         case("a null loss", NEURONS, &[("/loss", "null")], &[("", "missing_field", "loss")]),
-        case("every part of a wrong type", NEURONS, &[
-            ("/network", "[]"),
-            ("/parameters", "[]"),
-            ("/batch", "7"),
-            ("/loss", "\"mse\""),
-            ("/options", "true"),
-            ("/regularization", "{}"),
-        ], &[
-            ("/options", "wrong_type", ""),
-            ("/network", "wrong_type", ""),
-            ("/parameters", "wrong_type", ""),
-            ("/batch", "wrong_type", ""),
-            ("/loss", "wrong_type", ""),
-            ("/regularization", "wrong_type", ""),
-        ]),
-        case("unknown fields at every level", LAYERS, &[
-            ("/optimizer", "1"),
-            ("/network/name", "\"net\""),
-            ("/network/layers/0/activations", "\"relu\""),
-            ("/batch/target", "[0]"),
-            ("/loss/reductoin", "\"sum\""),
-            ("/options", r#"{"dtyp": "f64"}"#),
-            ("/regularization", r#"[{"l2": 1, "lambda": 2}]"#),
-        ], &[
-            ("/options/dtyp", "unknown_field", "dtype"),
-            ("/network/name", "unknown_field", ""),
-            ("/batch/target", "unknown_field", "did you mean \"targets\""),
-            ("/regularization/0/lambda", "unknown_field", ""),
-            ("/optimizer", "unknown_field", ""),
-            ("/network/layers/0/activations", "unknown_field", "did you mean \"activation\""),
-            ("/loss/reductoin", "unknown_field", "did you mean \"reduction\""),
-        ]),
-        case("unknown fields of tensors, inputs and activations", LAYERS, &[
-            ("/network/inputs/x", r#"{"shape": [3], "type": "f64"}"#),
-            ("/network/layers/0/activation", r#"{"op": "leaky_relu", "slope": 0.1}"#),
-            ("/parameters/fc1.weight", r#"{"shape": [2, 3], "data": [1, 2, 3, 4, 5, 6], "order": "C"}"#),
-            ("/parameters/fc1.bias", r#"{"init": "zeros", "sed": 3}"#),
-        ], &[
-            ("/network/inputs/x/type", "unknown_field", ""),
-            ("/parameters/fc1.weight/order", "unknown_field", ""),
-            ("/parameters/fc1.bias/sed", "unknown_field", "did you mean \"seed\""),
-            ("/network/layers/0/activation/slope", "unknown_field", ""),
-        ]),
+        case(
+            "every part of a wrong type",
+            NEURONS,
+            &[
+                ("/network", "[]"),
+                ("/parameters", "[]"),
+                ("/batch", "7"),
+                ("/loss", "\"mse\""),
+                ("/options", "true"),
+                ("/regularization", "{}"),
+            ],
+            &[
+                ("/options", "wrong_type", ""),
+                ("/network", "wrong_type", ""),
+                ("/parameters", "wrong_type", ""),
+                ("/batch", "wrong_type", ""),
+                ("/loss", "wrong_type", ""),
+                ("/regularization", "wrong_type", ""),
+            ],
+        ),
+        case(
+            "unknown fields at every level",
+            LAYERS,
+            &[
+                ("/optimizer", "1"),
+                ("/network/name", "\"net\""),
+                ("/network/layers/0/activations", "\"relu\""),
+                ("/batch/target", "[0]"),
+                ("/loss/reductoin", "\"sum\""),
+                ("/options", r#"{"dtyp": "f64"}"#),
+                ("/regularization", r#"[{"l2": 1, "lambda": 2}]"#),
+            ],
+            &[
+                ("/options/dtyp", "unknown_field", "dtype"),
+                ("/network/name", "unknown_field", ""),
+                ("/batch/target", "unknown_field", "did you mean \"targets\""),
+                ("/regularization/0/lambda", "unknown_field", ""),
+                ("/optimizer", "unknown_field", ""),
+                ("/network/layers/0/activations", "unknown_field", "did you mean \"activation\""),
+                ("/loss/reductoin", "unknown_field", "did you mean \"reduction\""),
+            ],
+        ),
+        case(
+            "unknown fields of tensors, inputs and activations",
+            LAYERS,
+            &[
+                ("/network/inputs/x", r#"{"shape": [3], "type": "f64"}"#),
+                ("/network/layers/0/activation", r#"{"op": "leaky_relu", "slope": 0.1}"#),
+                ("/parameters/fc1.weight", r#"{"shape": [2, 3], "data": [1, 2, 3, 4, 5, 6], "order": "C"}"#),
+                ("/parameters/fc1.bias", r#"{"init": "zeros", "sed": 3}"#),
+            ],
+            &[
+                ("/network/inputs/x/type", "unknown_field", ""),
+                ("/parameters/fc1.weight/order", "unknown_field", ""),
+                ("/parameters/fc1.bias/sed", "unknown_field", "did you mean \"seed\""),
+                ("/network/layers/0/activation/slope", "unknown_field", ""),
+            ],
+        ),
     ];
     judge(&cases);
 }
@@ -261,114 +277,251 @@ fn networks() {
         case("neither nodes nor layers", NEURONS, &[("/network/nodes", "")], &[("/network", "missing_field", "layers")]),
         case("no nodes", NEURONS, &[("/network/nodes", "[]")], &[("/network/nodes", "missing_field", "")]),
         case("nodes as a map", NEURONS, &[("/network/nodes", r#"{"z1": {}}"#)], &[("/network/nodes", "wrong_type", "list")]),
-        case("nodes that are none", NEURONS, &[("/network/nodes/2", "5"), ("/loss/of", "[\"z2\", \"z3\"]"), ("/parameters/x1->z1", "")], &[
-            ("/network/nodes/2", "wrong_type", ""),
-        ]),
+        case(
+            "nodes that are none",
+            NEURONS,
+            &[("/network/nodes/2", "5"), ("/loss/of", "[\"z2\", \"z3\"]"), ("/parameters/x1->z1", "")],
+            &[("/network/nodes/2", "wrong_type", "")],
+        ),
         case("no inputs", NEURONS, &[("/network/inputs", "")], &[("/network", "missing_field", "inputs")]),
         case("inputs as a string of one", NEURONS, &[("/network/inputs", "3")], &[("/network/inputs", "wrong_type", "")]),
-        case("an input's shape as text", LAYERS, &[("/network/inputs/x", "\"3\"")], &[("/network/inputs/x", "wrong_type", "sizes")]),
+        case(
+            "an input's shape as text",
+            LAYERS,
+            &[("/network/inputs/x", "\"3\"")],
+            &[("/network/inputs/x", "wrong_type", "sizes")],
+        ),
         case("a negative size", LAYERS, &[("/network/inputs/x", "[-3]")], &[("/network/inputs/x", "wrong_type", "")]),
-        case("a dtype that is none", LAYERS, &[("/network/inputs/x", r#"{"shape": [3], "dtype": "float"}"#)], &[
-            ("/network/inputs/x/dtype", "invalid_value", "f64"),
-        ]),
-        case("ids that are none", NEURONS, &[("/network/nodes/0/id", "\"3z\""), ("/network/nodes/1/inputs", r#"{"3z": 1}"#), ("/network/nodes/2/inputs", r#"{"x1": 1}"#), ("/parameters/x1->z1", "")], &[
-            ("/network/nodes/0/id", "invalid_id", "3z"),
-        ]),
-        case("an id with a slash", NEURONS, &[("/network/inputs/1", "\"a/b\""), ("/network/nodes/0/inputs", r#"{"a/b": 1}"#)], &[
-            ("/network/inputs/1", "invalid_id", ""),
-        ]),
-        case("an id of 65 letters", LAYERS, &[("/network/layers/1/id", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\""), ("/loss/of", "\"fc1\"")], &[
-            ("/network/layers/1/id", "invalid_id", ""),
-        ]),
-        case("no id", NEURONS, &[("/network/nodes/1/id", ""), ("/loss/of", "\"z1\""), ("/batch/targets", "[1, 2, 3]"), ("/parameters/z2.bias", "")], &[
-            ("/network/nodes/1", "missing_field", "id"),
-        ]),
-        case("an id twice", NEURONS, &[("/network/nodes/2/id", "\"z2\""), ("/loss/of", "\"z2\""), ("/batch/targets", "[1, 2, 3]"), ("/parameters/x1->z1", "")], &[
-            ("/network/nodes/2/id", "duplicate_id", "/network/nodes/1"),
-        ]),
-        case("an id that is an input's", NEURONS, &[("/network/nodes/2/id", "\"x1\""), ("/loss/of", "\"z2\""), ("/batch/targets", "[1, 2, 3]"), ("/parameters/x1->z1", "")], &[
-            ("/network/nodes/2/id", "duplicate_id", "/network/inputs/0"),
-        ]),
-        case("an input twice", NEURONS, &[("/network/inputs/1", "\"x1\""), ("/network/nodes/0/inputs", r#"{"x1": 1}"#), ("/batch/inputs", "[1, 2, 3]")], &[
-            ("/network/inputs/1", "duplicate_id", "/network/inputs/0"),
-        ]),
+        case(
+            "a dtype that is none",
+            LAYERS,
+            &[("/network/inputs/x", r#"{"shape": [3], "dtype": "float"}"#)],
+            &[("/network/inputs/x/dtype", "invalid_value", "f64")],
+        ),
+        case(
+            "ids that are none",
+            NEURONS,
+            &[
+                ("/network/nodes/0/id", "\"3z\""),
+                ("/network/nodes/1/inputs", r#"{"3z": 1}"#),
+                ("/network/nodes/2/inputs", r#"{"x1": 1}"#),
+                ("/parameters/x1->z1", ""),
+            ],
+            &[("/network/nodes/0/id", "invalid_id", "3z")],
+        ),
+        case(
+            "an id with a slash",
+            NEURONS,
+            &[("/network/inputs/1", "\"a/b\""), ("/network/nodes/0/inputs", r#"{"a/b": 1}"#)],
+            &[("/network/inputs/1", "invalid_id", "")],
+        ),
+        case(
+            "an id of 65 letters",
+            LAYERS,
+            &[
+                ("/network/layers/1/id", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\""),
+                ("/loss/of", "\"fc1\""),
+            ],
+            &[("/network/layers/1/id", "invalid_id", "")],
+        ),
+        case(
+            "no id",
+            NEURONS,
+            &[("/network/nodes/1/id", ""), ("/loss/of", "\"z1\""), ("/batch/targets", "[1, 2, 3]"), ("/parameters/z2.bias", "")],
+            &[("/network/nodes/1", "missing_field", "id")],
+        ),
+        case(
+            "an id twice",
+            NEURONS,
+            &[
+                ("/network/nodes/2/id", "\"z2\""),
+                ("/loss/of", "\"z2\""),
+                ("/batch/targets", "[1, 2, 3]"),
+                ("/parameters/x1->z1", ""),
+            ],
+            &[("/network/nodes/2/id", "duplicate_id", "/network/nodes/1")],
+        ),
+        case(
+            "an id that is an input's",
+            NEURONS,
+            &[
+                ("/network/nodes/2/id", "\"x1\""),
+                ("/loss/of", "\"z2\""),
+                ("/batch/targets", "[1, 2, 3]"),
+                ("/parameters/x1->z1", ""),
+            ],
+            &[("/network/nodes/2/id", "duplicate_id", "/network/inputs/0")],
+        ),
+        case(
+            "an input twice",
+            NEURONS,
+            &[("/network/inputs/1", "\"x1\""), ("/network/nodes/0/inputs", r#"{"x1": 1}"#), ("/batch/inputs", "[1, 2, 3]")],
+            &[("/network/inputs/1", "duplicate_id", "/network/inputs/0")],
+        ),
         case("no op", NEURONS, &[("/network/nodes/0/op", "")], &[("/network/nodes/0", "missing_field", "op")]),
-        case("an unknown op", NEURONS, &[("/network/nodes/0/op", "\"nueron\"")], &[
-            ("/network/nodes/0/op", "unknown_op", "did you mean \"neuron\""),
-        ]),
-        case("an unknown layer in PyTorch's spelling", LAYERS, &[("/network/layers/0/op", "\"Linear\"")], &[
-            ("/network/layers/0/op", "unknown_op", "did you mean \"linear\""),
-        ]),
-        case("an unknown activation", NEURONS, &[("/network/nodes/0/activation", "\"tahn\"")], &[
-            ("/network/nodes/0/activation", "unknown_op", "did you mean \"tanh\""),
-        ]),
-        case("an activation that is no elementwise op", NEURONS, &[("/network/nodes/0/activation", "\"softmax\"")], &[
-            ("/network/nodes/0/activation", "unknown_op", ""),
-        ]),
-        case("an activation of a wrong type", NEURONS, &[("/network/nodes/0/activation", "1")], &[
-            ("/network/nodes/0/activation", "wrong_type", ""),
-        ]),
-        case("an activation with a wrong attribute", LAYERS, &[("/network/layers/0/activation", r#"{"op": "leaky_relu", "negative_slope": "0.1"}"#)], &[
-            ("/network/layers/0/activation/negative_slope", "wrong_type", "a number"),
-        ]),
-        case("an unknown node", NEURONS, &[("/network/nodes/1/inputs", r#"{"z9": 0.75}"#)], &[
-            ("/network/nodes/1/inputs/z9", "unknown_node", "no node or input is named \"z9\"; did you mean \"z1\""),
-        ]),
-        case("an unknown node that stands later", NEURONS, &[("/network/nodes/0/inputs", r#"{"x1": 1, "output": 2}"#), ("/network/nodes/-", r#"{"id": "outputs", "op": "neuron", "inputs": {"x1": 1}}"#)], &[
-            ("/network/nodes/0/inputs/output", "unknown_node", "did you mean \"outputs\""),
-        ]),
-        case("an unknown node in a list", LAYERS, &[("/network/layers/1/inputs", "[\"fc3\"]")], &[
-            ("/network/layers/1/inputs/0", "unknown_node", "did you mean"),
-        ]),
-        case("a neuron that feeds itself", NEURONS, &[("/network/nodes/1/inputs", r#"{"z2": 1}"#)], &[
-            ("/network/nodes/1", "cycle", "\"z2\" feeds itself"),
-        ]),
-        case("a cycle of two", NEURONS, &[("/network/nodes/0/inputs", r#"{"x1": 1, "z2": 1}"#)], &[
-            ("/network/nodes/0", "cycle", "z3 -> z2 -> z3"),
-        ]),
-        case("a cycle of three", NEURONS, &[("/network/nodes/0/inputs", r#"{"z1": 1}"#), ("/network/nodes/2/inputs", r#"{"z2": 1, "x1": null}"#)], &[
-            ("/network/nodes/0", "cycle", "z3 -> z2 -> z1 -> z3"),
-        ]),
-        case("two cycles at once", NEURONS, &[("/network/nodes/0/inputs", r#"{"z2": 1}"#), ("/network/nodes/2/inputs", r#"{"z1": 1, "x1": null}"#)], &[
-            ("/network/nodes/0", "cycle", "a cycle of 2 nodes"),
-            ("/network/nodes/2", "cycle", "\"z1\" feeds itself"),
-        ]),
-        case("a cycle, and a mistake on it", NEURONS, &[("/network/nodes/0/inputs", r#"{"x1": 1, "z2": 1}"#), ("/network/nodes/1/activation", "\"tan\"")], &[
-            ("/network/nodes/0", "cycle", ""),
-            ("/network/nodes/1/activation", "unknown_op", "tanh"),
-        ]),
-        case("a neuron with a list of inputs", NEURONS, &[("/network/nodes/1/inputs", "[\"z3\"]")], &[
-            ("/network/nodes/1/inputs", "wrong_type", "map"),
-        ]),
-        case("an op with a map of inputs", NEURONS, &[("/network/nodes/1", r#"{"id": "z2", "op": "add", "inputs": {"z3": 1, "x1": 2}}"#), ("/parameters/z2.bias", "")], &[
-            ("/network/nodes/1/inputs", "wrong_type", "list"),
-        ]),
-        case("a neuron without inputs", NEURONS, &[("/network/nodes/1/inputs", "{}")], &[
-            ("/network/nodes/1/inputs", "missing_field", "at least one"),
-        ]),
-        case("a node without inputs", NEURONS, &[("/network/nodes/1/inputs", "")], &[("/network/nodes/1", "missing_field", "inputs")]),
-        case("a first layer of two inputs", LAYERS, &[("/network/inputs/y", "[3]"), ("/batch/inputs", r#"{"x": [[1, 2, 3]], "y": [[1, 2, 3]]}"#), ("/batch/targets", "[0]")], &[
-            ("/network/layers/0", "missing_field", "2 inputs"),
-        ]),
-        case("a neuron that reads a vector", LAYERS, &[("/network/layers/1", r#"{"id": "fc2", "op": "neuron", "inputs": {"fc1": 1}}"#)], &[
-            ("/network/layers/1/inputs/fc1", "shape_mismatch", "select"),
-        ]),
-        case("a weight of a wrong type", NEURONS, &[("/network/nodes/1/inputs", r#"{"z3": [1]}"#)], &[
-            ("/network/nodes/1/inputs/z3", "wrong_type", "a weight is a number"),
-        ]),
-        case("a weight in quotes", NEURONS, &[("/network/nodes/1/inputs", r#"{"z3": "0.75"}"#)], &[
-            ("/network/nodes/1/inputs/z3", "missing_parameter", "write 0.75 without quotes"),
-        ]),
-        case("a bias of a wrong type", NEURONS, &[("/network/nodes/0/bias", "[0.1]")], &[("/network/nodes/0/bias", "wrong_type", "")]),
-        case("an input of a wrong type", LAYERS, &[("/network/layers/1/inputs", "[true]")], &[
-            ("/network/layers/1/inputs/0", "wrong_type", ""),
-        ]),
-        case("too many inputs", LAYERS, &[("/network/layers/1/inputs", "[\"fc1\", \"x\"]")], &[
-            ("/network/layers/1/inputs", "shape_mismatch", "linear takes 1 input, found 2"),
-        ]),
-        case("a layer that is none, and the next", LAYERS, &[("/network/layers/0", "\"relu\""), ("/parameters", "{}")], &[
-            ("/network/layers/0", "wrong_type", "an object"),
-        ]),
+        case(
+            "an unknown op",
+            NEURONS,
+            &[("/network/nodes/0/op", "\"nueron\"")],
+            &[("/network/nodes/0/op", "unknown_op", "did you mean \"neuron\"")],
+        ),
+        case(
+            "an unknown layer in PyTorch's spelling",
+            LAYERS,
+            &[("/network/layers/0/op", "\"Linear\"")],
+            &[("/network/layers/0/op", "unknown_op", "did you mean \"linear\"")],
+        ),
+        case(
+            "an unknown activation",
+            NEURONS,
+            &[("/network/nodes/0/activation", "\"tahn\"")],
+            &[("/network/nodes/0/activation", "unknown_op", "did you mean \"tanh\"")],
+        ),
+        case(
+            "an activation that is no elementwise op",
+            NEURONS,
+            &[("/network/nodes/0/activation", "\"softmax\"")],
+            &[("/network/nodes/0/activation", "unknown_op", "")],
+        ),
+        case(
+            "an activation of a wrong type",
+            NEURONS,
+            &[("/network/nodes/0/activation", "1")],
+            &[("/network/nodes/0/activation", "wrong_type", "")],
+        ),
+        case(
+            "an activation with a wrong attribute",
+            LAYERS,
+            &[("/network/layers/0/activation", r#"{"op": "leaky_relu", "negative_slope": "0.1"}"#)],
+            &[("/network/layers/0/activation/negative_slope", "wrong_type", "a number")],
+        ),
+        case(
+            "an unknown node",
+            NEURONS,
+            &[("/network/nodes/1/inputs", r#"{"z9": 0.75}"#)],
+            &[("/network/nodes/1/inputs/z9", "unknown_node", "no node or input is named \"z9\"; did you mean \"z1\"")],
+        ),
+        case(
+            "an unknown node that stands later",
+            NEURONS,
+            &[
+                ("/network/nodes/0/inputs", r#"{"x1": 1, "output": 2}"#),
+                ("/network/nodes/-", r#"{"id": "outputs", "op": "neuron", "inputs": {"x1": 1}}"#),
+            ],
+            &[("/network/nodes/0/inputs/output", "unknown_node", "did you mean \"outputs\"")],
+        ),
+        case(
+            "an unknown node in a list",
+            LAYERS,
+            &[("/network/layers/1/inputs", "[\"fc3\"]")],
+            &[("/network/layers/1/inputs/0", "unknown_node", "did you mean")],
+        ),
+        case(
+            "a neuron that feeds itself",
+            NEURONS,
+            &[("/network/nodes/1/inputs", r#"{"z2": 1}"#)],
+            &[("/network/nodes/1", "cycle", "\"z2\" feeds itself")],
+        ),
+        case(
+            "a cycle of two",
+            NEURONS,
+            &[("/network/nodes/0/inputs", r#"{"x1": 1, "z2": 1}"#)],
+            &[("/network/nodes/0", "cycle", "z3 -> z2 -> z3")],
+        ),
+        case(
+            "a cycle of three",
+            NEURONS,
+            &[("/network/nodes/0/inputs", r#"{"z1": 1}"#), ("/network/nodes/2/inputs", r#"{"z2": 1, "x1": null}"#)],
+            &[("/network/nodes/0", "cycle", "z3 -> z2 -> z1 -> z3")],
+        ),
+        case(
+            "two cycles at once",
+            NEURONS,
+            &[("/network/nodes/0/inputs", r#"{"z2": 1}"#), ("/network/nodes/2/inputs", r#"{"z1": 1, "x1": null}"#)],
+            &[("/network/nodes/0", "cycle", "a cycle of 2 nodes"), ("/network/nodes/2", "cycle", "\"z1\" feeds itself")],
+        ),
+        case(
+            "a cycle, and a mistake on it",
+            NEURONS,
+            &[("/network/nodes/0/inputs", r#"{"x1": 1, "z2": 1}"#), ("/network/nodes/1/activation", "\"tan\"")],
+            &[("/network/nodes/0", "cycle", ""), ("/network/nodes/1/activation", "unknown_op", "tanh")],
+        ),
+        case(
+            "a neuron with a list of inputs",
+            NEURONS,
+            &[("/network/nodes/1/inputs", "[\"z3\"]")],
+            &[("/network/nodes/1/inputs", "wrong_type", "map")],
+        ),
+        case(
+            "an op with a map of inputs",
+            NEURONS,
+            &[("/network/nodes/1", r#"{"id": "z2", "op": "add", "inputs": {"z3": 1, "x1": 2}}"#), ("/parameters/z2.bias", "")],
+            &[("/network/nodes/1/inputs", "wrong_type", "list")],
+        ),
+        case(
+            "a neuron without inputs",
+            NEURONS,
+            &[("/network/nodes/1/inputs", "{}")],
+            &[("/network/nodes/1/inputs", "missing_field", "at least one")],
+        ),
+        case(
+            "a node without inputs",
+            NEURONS,
+            &[("/network/nodes/1/inputs", "")],
+            &[("/network/nodes/1", "missing_field", "inputs")],
+        ),
+        case(
+            "a first layer of two inputs",
+            LAYERS,
+            &[
+                ("/network/inputs/y", "[3]"),
+                ("/batch/inputs", r#"{"x": [[1, 2, 3]], "y": [[1, 2, 3]]}"#),
+                ("/batch/targets", "[0]"),
+            ],
+            &[("/network/layers/0", "missing_field", "2 inputs")],
+        ),
+        case(
+            "a neuron that reads a vector",
+            LAYERS,
+            &[("/network/layers/1", r#"{"id": "fc2", "op": "neuron", "inputs": {"fc1": 1}}"#)],
+            &[("/network/layers/1/inputs/fc1", "shape_mismatch", "select")],
+        ),
+        case(
+            "a weight of a wrong type",
+            NEURONS,
+            &[("/network/nodes/1/inputs", r#"{"z3": [1]}"#)],
+            &[("/network/nodes/1/inputs/z3", "wrong_type", "a weight is a number")],
+        ),
+        case(
+            "a weight in quotes",
+            NEURONS,
+            &[("/network/nodes/1/inputs", r#"{"z3": "0.75"}"#)],
+            &[("/network/nodes/1/inputs/z3", "missing_parameter", "write 0.75 without quotes")],
+        ),
+        case(
+            "a bias of a wrong type",
+            NEURONS,
+            &[("/network/nodes/0/bias", "[0.1]")],
+            &[("/network/nodes/0/bias", "wrong_type", "")],
+        ),
+        case(
+            "an input of a wrong type",
+            LAYERS,
+            &[("/network/layers/1/inputs", "[true]")],
+            &[("/network/layers/1/inputs/0", "wrong_type", "")],
+        ),
+        case(
+            "too many inputs",
+            LAYERS,
+            &[("/network/layers/1/inputs", "[\"fc1\", \"x\"]")],
+            &[("/network/layers/1/inputs", "shape_mismatch", "linear takes 1 input, found 2")],
+        ),
+        case(
+            "a layer that is none, and the next",
+            LAYERS,
+            &[("/network/layers/0", "\"relu\""), ("/parameters", "{}")],
+            &[("/network/layers/0", "wrong_type", "an object")],
+        ),
     ];
     judge(&cases);
 }
@@ -376,114 +529,225 @@ fn networks() {
 #[test]
 fn parameters() {
     let cases = [
-        case("a missing bias", NEURONS, &[("/parameters/z2.bias", "")], &[
-            ("/network/nodes/1/bias", "missing_parameter", "\"z2.bias\""),
-        ]),
-        case("a missing edge, its name turned around", NEURONS, &[("/parameters", r#"{"z2.bias": 0.2, "z1->x1": 0.3}"#)], &[
-            ("/network/nodes/2/inputs/x1", "missing_parameter", "\"x1->z1\""),
-            ("/parameters/z1->x1", "surplus_parameter", ""),
-        ]),
-        case("both of a layer's missing", LAYERS, &[("/parameters", "{}")], &[
-            ("/network/layers/0", "missing_parameter", "\"fc1.weight\" of shape [2, 3]"),
-            ("/network/layers/0", "missing_parameter", "\"fc1.bias\" of shape [2]"),
-        ]),
-        case("a surplus one", LAYERS, &[("/parameters/fc1.wieght", "[[1]]")], &[
-            ("/parameters/fc1.wieght", "surplus_parameter", "did you mean \"fc1.weight\""),
-        ]),
-        case("a bias that is switched off and given", LAYERS, &[("/network/layers/0/bias", "false")], &[
-            ("/parameters/fc1.bias", "surplus_parameter", ""),
-        ]),
-        case("one inline and among the parameters", LAYERS, &[("/parameters/fc2.weight", "[[1, 2], [3, 4]]")], &[
-            ("/network/layers/1/weight", "duplicate_parameter", "fc2.weight"),
-        ]),
-        case("an edge inline and among the parameters", NEURONS, &[("/parameters/z3->z2", "1")], &[
-            ("/network/nodes/1/inputs/z3", "duplicate_parameter", "z3->z2"),
-        ]),
-        case("a name that shares nothing", LAYERS, &[("/network/layers/1/weight", "\"shared\"")], &[
-            ("/network/layers/1/weight", "missing_parameter", "shared"),
-        ]),
-        case("a shared name of two shapes", LAYERS, &[
-            ("/network/layers/1/weight", "\"fc1.weight\""),
-        ], &[("/network/layers/1/weight", "shape_mismatch", "[2, 3] where it is used first")]),
-        case("a weight of the wrong shape", LAYERS, &[("/parameters/fc1.weight", "[[1, 2], [3, 4], [5, 6]]")], &[
-            ("/parameters/fc1.weight", "shape_mismatch", "must have shape [2, 3], found [3, 2]"),
-        ]),
-        case("an inline weight of the wrong shape", LAYERS, &[("/network/layers/1/weight", "[[1, 2]]")], &[
-            ("/network/layers/1/weight", "shape_mismatch", "[2, 2]"),
-        ]),
-        case("a bias of the wrong shape", LAYERS, &[("/parameters/fc1.bias", "[[0.1, 0.2]]")], &[
-            ("/parameters/fc1.bias", "shape_mismatch", "[2], found [1, 2]"),
-        ]),
-        case("a tensor for an edge", NEURONS, &[("/parameters/z2.bias", "[0.2]")], &[
-            ("/parameters/z2.bias", "shape_mismatch", "one number"),
-        ]),
-        case("a ragged weight", LAYERS, &[("/parameters/fc1.weight", "[[1, 2, 3], [4, 5]]")], &[
-            ("/parameters/fc1.weight/1", "ragged_array", "a row of 2, element 0 is a row of 3"),
-        ]),
-        case("a ragged inline weight", LAYERS, &[("/network/layers/1/weight", "[[1, 2], [3]]")], &[
-            ("/network/layers/1/weight/1", "ragged_array", ""),
-        ]),
-        case("a number in quotes", LAYERS, &[("/parameters/fc1.bias", "[0.1, \"0.2\"]")], &[
-            ("/parameters/fc1.bias/1", "wrong_type", "remove the quotes"),
-        ]),
-        case("a null in a tensor", LAYERS, &[("/parameters/fc1.bias", "[0.1, null]")], &[
-            ("/parameters/fc1.bias/1", "wrong_type", "null"),
-        ]),
-        case("a parameter that is null", LAYERS, &[("/parameters/fc1.bias", "null")], &[("/parameters/fc1.bias", "wrong_type", "null")]),
-        case("NaN without the option", LAYERS, &[("/parameters/fc1.bias", "[0.1, \"NaN\"]")], &[
-            ("/parameters/fc1.bias", "non_finite", "allow_non_finite"),
-        ]),
-        case("an infinity for an edge without the option", NEURONS, &[("/parameters/z2.bias", "\"-Infinity\"")], &[
-            ("/parameters/z2.bias", "non_finite", "allow_non_finite"),
-        ]),
-        case("flat data of the wrong length", LAYERS, &[("/parameters/fc1.bias", r#"{"shape": [2], "data": [1, 2, 3]}"#)], &[
-            ("/parameters/fc1.bias", "shape_mismatch", "2 elements, found 3"),
-        ]),
-        case("nested data", LAYERS, &[("/parameters/fc1.weight", r#"{"shape": [2, 3], "data": [[1, 2, 3], [4, 5, 6]]}"#)], &[
-            ("/parameters/fc1.weight/data", "wrong_type", "flat"),
-        ]),
-        case("a tensor without its data", LAYERS, &[("/parameters/fc1.bias", r#"{"shape": [2]}"#)], &[
-            ("/parameters/fc1.bias", "missing_field", "data"),
-        ]),
-        case("a shape whose product overflows", LAYERS, &[("/parameters/fc1.bias", r#"{"shape": [4294967296, 4294967296, 4294967296], "data": []}"#)], &[
-            ("/parameters/fc1.bias/shape", "limit_exceeded", "4294967296"),
-        ]),
-        case("a shape of fractions", LAYERS, &[("/parameters/fc1.bias", r#"{"shape": [1.5], "data": [1]}"#)], &[
-            ("/parameters/fc1.bias/shape", "wrong_type", "sizes"),
-        ]),
-        case("no base64", LAYERS, &[("/parameters/fc1.bias", r#"{"shape": [2], "base64": "a*b"}"#)], &[
-            ("/parameters/fc1.bias/base64", "invalid_value", "not base64"),
-        ]),
-        case("base64 of half a number", LAYERS, &[("/parameters/fc1.bias", r#"{"shape": [2], "base64": "AAAAAAAAAAAAAAAA"}"#)], &[
-            ("/parameters/fc1.bias/base64", "invalid_value", "12 bytes"),
-        ]),
-        case("base64 of another length", LAYERS, &[("/parameters/fc1.bias", r#"{"shape": [2], "base64": "AAAAAAAAAAA="}"#)], &[
-            ("/parameters/fc1.bias", "shape_mismatch", "2 elements, found 1"),
-        ]),
-        case("base64 of a type that is none", LAYERS, &[("/parameters/fc1.bias", r#"{"shape": [2], "dtype": "float32", "base64": "AAAAAAAAAAA="}"#)], &[
-            ("/parameters/fc1.bias/dtype", "invalid_value", "f32"),
-        ]),
-        case("an infinity in base64", LAYERS, &[("/parameters/fc1.bias", r#"{"shape": [2], "dtype": "f32", "base64": "AACAfwAAgH8="}"#)], &[
-            ("/parameters/fc1.bias/base64", "non_finite", "element 0"),
-        ]),
-        case("a seed that is none", LAYERS, &[("/parameters/fc1.bias", r#"{"init": "zeros", "seed": -1}"#)], &[
-            ("/parameters/fc1.bias/seed", "wrong_type", "2^64"),
-        ]),
-        case("an initialiser's argument in quotes", LAYERS, &[("/parameters/fc1.weight", r#"{"init": "normal", "std": "1"}"#)], &[
-            ("/parameters/fc1.weight/std", "wrong_type", "a number"),
-        ]),
-        case("an unknown initialiser", LAYERS, &[("/parameters/fc1.weight", r#"{"init": "xavier_unifrom"}"#)], &[
-            ("/parameters/fc1.weight", "invalid_value", "xavier_uniform"),
-        ]),
-        case("an initialiser of a batch", LAYERS, &[("/batch/inputs", r#"{"x": {"init": "zeros"}}"#)], &[
-            ("/batch/inputs/x", "wrong_type", "initialiser"),
-        ]),
-        case("an unreadable parameter is not missing too", LAYERS, &[("/parameters/fc1.bias", "[0.1, [0.2]]")], &[
-            ("/parameters/fc1.bias/1", "ragged_array", ""),
-        ]),
-        case("parameters of a failed node are not surplus", LAYERS, &[("/network/layers/0/op", "\"liner\"")], &[
-            ("/network/layers/0/op", "unknown_op", "linear"),
-        ]),
+        case(
+            "a missing bias",
+            NEURONS,
+            &[("/parameters/z2.bias", "")],
+            &[("/network/nodes/1/bias", "missing_parameter", "\"z2.bias\"")],
+        ),
+        case(
+            "a missing edge, its name turned around",
+            NEURONS,
+            &[("/parameters", r#"{"z2.bias": 0.2, "z1->x1": 0.3}"#)],
+            &[("/network/nodes/2/inputs/x1", "missing_parameter", "\"x1->z1\""), ("/parameters/z1->x1", "surplus_parameter", "")],
+        ),
+        case(
+            "both of a layer's missing",
+            LAYERS,
+            &[("/parameters", "{}")],
+            &[
+                ("/network/layers/0", "missing_parameter", "\"fc1.weight\" of shape [2, 3]"),
+                ("/network/layers/0", "missing_parameter", "\"fc1.bias\" of shape [2]"),
+            ],
+        ),
+        case(
+            "a surplus one",
+            LAYERS,
+            &[("/parameters/fc1.wieght", "[[1]]")],
+            &[("/parameters/fc1.wieght", "surplus_parameter", "did you mean \"fc1.weight\"")],
+        ),
+        case(
+            "a bias that is switched off and given",
+            LAYERS,
+            &[("/network/layers/0/bias", "false")],
+            &[("/parameters/fc1.bias", "surplus_parameter", "")],
+        ),
+        case(
+            "one inline and among the parameters",
+            LAYERS,
+            &[("/parameters/fc2.weight", "[[1, 2], [3, 4]]")],
+            &[("/network/layers/1/weight", "duplicate_parameter", "fc2.weight")],
+        ),
+        case(
+            "an edge inline and among the parameters",
+            NEURONS,
+            &[("/parameters/z3->z2", "1")],
+            &[("/network/nodes/1/inputs/z3", "duplicate_parameter", "z3->z2")],
+        ),
+        case(
+            "a name that shares nothing",
+            LAYERS,
+            &[("/network/layers/1/weight", "\"shared\"")],
+            &[("/network/layers/1/weight", "missing_parameter", "shared")],
+        ),
+        case(
+            "a shared name of two shapes",
+            LAYERS,
+            &[("/network/layers/1/weight", "\"fc1.weight\"")],
+            &[("/network/layers/1/weight", "shape_mismatch", "[2, 3] where it is used first")],
+        ),
+        case(
+            "a weight of the wrong shape",
+            LAYERS,
+            &[("/parameters/fc1.weight", "[[1, 2], [3, 4], [5, 6]]")],
+            &[("/parameters/fc1.weight", "shape_mismatch", "must have shape [2, 3], found [3, 2]")],
+        ),
+        case(
+            "an inline weight of the wrong shape",
+            LAYERS,
+            &[("/network/layers/1/weight", "[[1, 2]]")],
+            &[("/network/layers/1/weight", "shape_mismatch", "[2, 2]")],
+        ),
+        case(
+            "a bias of the wrong shape",
+            LAYERS,
+            &[("/parameters/fc1.bias", "[[0.1, 0.2]]")],
+            &[("/parameters/fc1.bias", "shape_mismatch", "[2], found [1, 2]")],
+        ),
+        case(
+            "a tensor for an edge",
+            NEURONS,
+            &[("/parameters/z2.bias", "[0.2]")],
+            &[("/parameters/z2.bias", "shape_mismatch", "one number")],
+        ),
+        case(
+            "a ragged weight",
+            LAYERS,
+            &[("/parameters/fc1.weight", "[[1, 2, 3], [4, 5]]")],
+            &[("/parameters/fc1.weight/1", "ragged_array", "a row of 2, element 0 is a row of 3")],
+        ),
+        case(
+            "a ragged inline weight",
+            LAYERS,
+            &[("/network/layers/1/weight", "[[1, 2], [3]]")],
+            &[("/network/layers/1/weight/1", "ragged_array", "")],
+        ),
+        case(
+            "a number in quotes",
+            LAYERS,
+            &[("/parameters/fc1.bias", "[0.1, \"0.2\"]")],
+            &[("/parameters/fc1.bias/1", "wrong_type", "remove the quotes")],
+        ),
+        case(
+            "a null in a tensor",
+            LAYERS,
+            &[("/parameters/fc1.bias", "[0.1, null]")],
+            &[("/parameters/fc1.bias/1", "wrong_type", "null")],
+        ),
+        case(
+            "a parameter that is null",
+            LAYERS,
+            &[("/parameters/fc1.bias", "null")],
+            &[("/parameters/fc1.bias", "wrong_type", "null")],
+        ),
+        case(
+            "NaN without the option",
+            LAYERS,
+            &[("/parameters/fc1.bias", "[0.1, \"NaN\"]")],
+            &[("/parameters/fc1.bias", "non_finite", "allow_non_finite")],
+        ),
+        case(
+            "an infinity for an edge without the option",
+            NEURONS,
+            &[("/parameters/z2.bias", "\"-Infinity\"")],
+            &[("/parameters/z2.bias", "non_finite", "allow_non_finite")],
+        ),
+        case(
+            "flat data of the wrong length",
+            LAYERS,
+            &[("/parameters/fc1.bias", r#"{"shape": [2], "data": [1, 2, 3]}"#)],
+            &[("/parameters/fc1.bias", "shape_mismatch", "2 elements, found 3")],
+        ),
+        case(
+            "nested data",
+            LAYERS,
+            &[("/parameters/fc1.weight", r#"{"shape": [2, 3], "data": [[1, 2, 3], [4, 5, 6]]}"#)],
+            &[("/parameters/fc1.weight/data", "wrong_type", "flat")],
+        ),
+        case(
+            "a tensor without its data",
+            LAYERS,
+            &[("/parameters/fc1.bias", r#"{"shape": [2]}"#)],
+            &[("/parameters/fc1.bias", "missing_field", "data")],
+        ),
+        case(
+            "a shape whose product overflows",
+            LAYERS,
+            &[("/parameters/fc1.bias", r#"{"shape": [4294967296, 4294967296, 4294967296], "data": []}"#)],
+            &[("/parameters/fc1.bias/shape", "limit_exceeded", "4294967296")],
+        ),
+        case(
+            "a shape of fractions",
+            LAYERS,
+            &[("/parameters/fc1.bias", r#"{"shape": [1.5], "data": [1]}"#)],
+            &[("/parameters/fc1.bias/shape", "wrong_type", "sizes")],
+        ),
+        case(
+            "no base64",
+            LAYERS,
+            &[("/parameters/fc1.bias", r#"{"shape": [2], "base64": "a*b"}"#)],
+            &[("/parameters/fc1.bias/base64", "invalid_value", "not base64")],
+        ),
+        case(
+            "base64 of half a number",
+            LAYERS,
+            &[("/parameters/fc1.bias", r#"{"shape": [2], "base64": "AAAAAAAAAAAAAAAA"}"#)],
+            &[("/parameters/fc1.bias/base64", "invalid_value", "12 bytes")],
+        ),
+        case(
+            "base64 of another length",
+            LAYERS,
+            &[("/parameters/fc1.bias", r#"{"shape": [2], "base64": "AAAAAAAAAAA="}"#)],
+            &[("/parameters/fc1.bias", "shape_mismatch", "2 elements, found 1")],
+        ),
+        case(
+            "base64 of a type that is none",
+            LAYERS,
+            &[("/parameters/fc1.bias", r#"{"shape": [2], "dtype": "float32", "base64": "AAAAAAAAAAA="}"#)],
+            &[("/parameters/fc1.bias/dtype", "invalid_value", "f32")],
+        ),
+        case(
+            "an infinity in base64",
+            LAYERS,
+            &[("/parameters/fc1.bias", r#"{"shape": [2], "dtype": "f32", "base64": "AACAfwAAgH8="}"#)],
+            &[("/parameters/fc1.bias/base64", "non_finite", "element 0")],
+        ),
+        case(
+            "a seed that is none",
+            LAYERS,
+            &[("/parameters/fc1.bias", r#"{"init": "zeros", "seed": -1}"#)],
+            &[("/parameters/fc1.bias/seed", "wrong_type", "2^64")],
+        ),
+        case(
+            "an initialiser's argument in quotes",
+            LAYERS,
+            &[("/parameters/fc1.weight", r#"{"init": "normal", "std": "1"}"#)],
+            &[("/parameters/fc1.weight/std", "wrong_type", "a number")],
+        ),
+        case(
+            "an unknown initialiser",
+            LAYERS,
+            &[("/parameters/fc1.weight", r#"{"init": "xavier_unifrom"}"#)],
+            &[("/parameters/fc1.weight", "invalid_value", "xavier_uniform")],
+        ),
+        case(
+            "an initialiser of a batch",
+            LAYERS,
+            &[("/batch/inputs", r#"{"x": {"init": "zeros"}}"#)],
+            &[("/batch/inputs/x", "wrong_type", "initialiser")],
+        ),
+        case(
+            "an unreadable parameter is not missing too",
+            LAYERS,
+            &[("/parameters/fc1.bias", "[0.1, [0.2]]")],
+            &[("/parameters/fc1.bias/1", "ragged_array", "")],
+        ),
+        case(
+            "parameters of a failed node are not surplus",
+            LAYERS,
+            &[("/network/layers/0/op", "\"liner\"")],
+            &[("/network/layers/0/op", "unknown_op", "linear")],
+        ),
     ];
     judge(&cases);
 }
@@ -492,124 +756,233 @@ fn parameters() {
 fn attributes_and_shapes() {
     let image = |name, node: &str, faults| case(name, IMAGES, &[("/network/nodes/0", node)], faults);
     let cases = [
-        case("a size of a wrong type", LAYERS, &[("/network/layers/0/out_features", "\"2\"")], &[
-            ("/network/layers/0/out_features", "wrong_type", "a whole number"),
-        ]),
-        case("a size that is no whole number", LAYERS, &[("/network/layers/0/out_features", "2.5")], &[
-            ("/network/layers/0/out_features", "wrong_type", "2.5"),
-        ]),
-        case("a negative size", LAYERS, &[("/network/layers/0/out_features", "-2")], &[
-            ("/network/layers/0/out_features", "invalid_value", "at least"),
-        ]),
-        case("no size and no weight", LAYERS, &[("/network/layers/0/out_features", ""), ("/parameters/fc1.weight", "")], &[
-            ("/network/layers/0/out_features", "invalid_value", "left out"),
-        ]),
-        case("features that do not fit", LAYERS, &[("/network/layers/0/in_features", "784")], &[
-            ("/network/layers/0", "shape_mismatch", "expects 784 features, its input has 3"),
-        ]),
-        case("linear over single numbers", NEURONS, &[("/network/nodes/1", r#"{"id": "z2", "op": "linear", "inputs": ["z3"], "out_features": 1}"#), ("/parameters/z2.bias", "")], &[
-            ("/network/nodes/1", "shape_mismatch", "stack"),
-        ]),
-        case("shapes that do not broadcast", LAYERS, &[("/network/layers/1", r#"{"id": "fc2", "op": "add", "inputs": ["fc1", "x"]}"#)], &[
-            ("/network/layers/1", "shape_mismatch", "[2, 2]"),
-        ]),
-        case("a matrix product that does not fit", LAYERS, &[("/network/layers/1", r#"{"id": "fc2", "op": "matmul", "inputs": ["fc1", "x"]}"#)], &[
-            ("/network/layers/1", "shape_mismatch", "matmul"),
-        ]),
-        case("a sum over samples", LAYERS, &[("/network/layers/1", r#"{"id": "fc2", "op": "sum", "inputs": ["fc1"], "dim": 0}"#)], &[
-            ("/network/layers/1", "shape_mismatch", "sample"),
-        ]),
-        case("a softmax over samples", LAYERS, &[("/network/layers/1", r#"{"id": "fc2", "op": "softmax", "inputs": ["fc1"], "dim": 0}"#)], &[
-            ("/network/layers/1", "shape_mismatch", "sample"),
-        ]),
-        case("an axis that is not there", LAYERS, &[("/network/layers/1", r#"{"id": "fc2", "op": "softmax", "inputs": ["fc1"], "dim": 2}"#)], &[
-            ("/network/layers/1", "shape_mismatch", "2"),
-        ]),
-        case("an index that is not there", LAYERS, &[("/network/layers/1", r#"{"id": "fc2", "op": "select", "inputs": ["fc1"], "index": 2}"#)], &[
-            ("/network/layers/1", "shape_mismatch", "2"),
-        ]),
-        case("a missing attribute", LAYERS, &[("/network/layers/1", r#"{"id": "fc2", "op": "select", "inputs": ["fc1"]}"#)], &[
-            ("/network/layers/1", "missing_field", "\"index\""),
-        ]),
-        case("a step of zero", LAYERS, &[("/network/layers/1", r#"{"id": "fc2", "op": "slice", "inputs": ["fc1"], "step": 0}"#)], &[
-            ("/network/layers/1/step", "invalid_value", "at least 1"),
-        ]),
-        case("a reshape that moves samples", LAYERS, &[("/network/layers/1", r#"{"id": "fc2", "op": "reshape", "inputs": ["fc1"], "shape": [4, 1]}"#)], &[
-            ("/network/layers/1", "shape_mismatch", "sample"),
-        ]),
-        case("a reshape to another size", LAYERS, &[("/network/layers/1", r#"{"id": "fc2", "op": "reshape", "inputs": ["fc1"], "shape": [-1, 3]}"#)], &[
-            ("/network/layers/1", "shape_mismatch", ""),
-        ]),
-        case("a permutation of samples", LAYERS, &[("/network/layers/1", r#"{"id": "fc2", "op": "permute", "inputs": ["fc1"], "dims": [1, 0]}"#)], &[
-            ("/network/layers/1", "shape_mismatch", "sample"),
-        ]),
-        case("a permutation that is none", LAYERS, &[("/network/layers/1", r#"{"id": "fc2", "op": "permute", "inputs": ["fc1"], "dims": [0, 0]}"#)], &[
-            ("/network/layers/1", "shape_mismatch", ""),
-        ]),
-        case("a power without exponent", LAYERS, &[("/network/layers/1", r#"{"id": "fc2", "op": "pow", "inputs": ["fc1"]}"#)], &[
-            ("/network/layers/1", "shape_mismatch", "pow takes 2 inputs"),
-        ]),
-        case("a power with two exponents", LAYERS, &[("/network/layers/1", r#"{"id": "fc2", "op": "pow", "inputs": ["fc1", 2], "exponent": 2}"#)], &[
-            ("/network/layers/1", "shape_mismatch", "pow takes 1 input"),
-        ]),
-        image("a kernel larger than the image", r#"{"id": "y", "op": "conv2d", "inputs": ["x"], "out_channels": 1, "kernel_size": 5, "weight": {"init": "zeros"}, "bias": false}"#, &[
-            ("/network/nodes/0", "shape_mismatch", "5"),
-        ]),
-        image("a window larger than the image", r#"{"id": "y", "op": "max_pool2d", "inputs": ["x"], "kernel_size": 5}"#, &[
-            ("/network/nodes/0", "shape_mismatch", "5"),
-        ]),
-        image("groups that do not divide", r#"{"id": "y", "op": "conv2d", "inputs": ["x"], "out_channels": 3, "kernel_size": 1, "groups": 2, "weight": {"init": "zeros"}, "bias": false}"#, &[
-            ("/network/nodes/0/groups", "invalid_value", "a divisor"),
-        ]),
-        image("a kernel of three sizes", r#"{"id": "y", "op": "max_pool2d", "inputs": ["x"], "kernel_size": [2, 2, 2]}"#, &[
-            ("/network/nodes/0/kernel_size", "invalid_value", "one number or two"),
-        ]),
-        image("a stride of zero", r#"{"id": "y", "op": "avg_pool2d", "inputs": ["x"], "kernel_size": 2, "stride": 0}"#, &[
-            ("/network/nodes/0/stride", "invalid_value", "at least 1"),
-        ]),
-        image("a padding of more than half a window", r#"{"id": "y", "op": "max_pool2d", "inputs": ["x"], "kernel_size": 2, "padding": 2}"#, &[
-            ("/network/nodes/0/padding", "invalid_value", "half"),
-        ]),
-        image("a padding word that is none", r#"{"id": "y", "op": "conv2d", "inputs": ["x"], "out_channels": 1, "kernel_size": 1, "padding": "smae", "weight": {"init": "zeros"}, "bias": false}"#, &[
-            ("/network/nodes/0/padding", "invalid_value", "did you mean \"same\""),
-        ]),
-        image("same padding with a stride", r#"{"id": "y", "op": "conv2d", "inputs": ["x"], "out_channels": 1, "kernel_size": 1, "stride": 2, "padding": "same", "weight": {"init": "zeros"}, "bias": false}"#, &[
-            ("/network/nodes/0/padding", "invalid_value", "stride 1"),
-        ]),
-        image("batch_norm1d of images", r#"{"id": "y", "op": "batch_norm1d", "inputs": ["x"]}"#, &[
-            ("/network/nodes/0", "shape_mismatch", "[N, C] or [N, C, L]"),
-        ]),
-        image("channels that do not fit", r#"{"id": "y", "op": "batch_norm2d", "inputs": ["x"], "num_features": 3}"#, &[
-            ("/network/nodes/0", "shape_mismatch", "3 channels"),
-        ]),
-        image("running statistics that are not given", r#"{"id": "y", "op": "batch_norm2d", "inputs": ["x"], "affine": false, "training": false}"#, &[
-            ("/network/nodes/0", "missing_parameter", "y.running_mean"),
-            ("/network/nodes/0", "missing_parameter", "y.running_var"),
-        ]),
-        image("a normalised shape that is another", r#"{"id": "y", "op": "layer_norm", "inputs": ["x"], "normalized_shape": [5], "elementwise_affine": false}"#, &[
-            ("/network/nodes/0", "shape_mismatch", "[5]"),
-        ]),
-        image("dropout without a seed", r#"{"id": "y", "op": "dropout", "inputs": ["x"]}"#, &[
-            ("/network/nodes/0", "missing_field", "seed"),
-        ]),
-        image("dropout of more than all", r#"{"id": "y", "op": "dropout", "inputs": ["x"], "p": 1.5, "seed": 1}"#, &[
-            ("/network/nodes/0/p", "invalid_value", "from 0 to 1"),
-        ]),
-        image("a dropout mask of the wrong shape", r#"{"id": "y", "op": "dropout", "inputs": ["x"], "mask": [1, 0]}"#, &[
-            ("/network/nodes/0/mask", "shape_mismatch", "[2]"),
-        ]),
-        image("a conv2d of vectors after a flatten", r#"{"id": "y", "op": "conv2d", "inputs": ["f"], "out_channels": 1, "kernel_size": 1}"#, &[
-            ("/network/nodes/0/inputs/0", "unknown_node", "\"f\""),
-        ]),
-        case("an embedding of real numbers", TOKENS, &[("/network/inputs/t", "[2]")], &[
-            ("/network/nodes/0", "shape_mismatch", "i64"),
-        ]),
-        case("a padding_idx outside the table", TOKENS, &[("/network/nodes/0/padding_idx", "3")], &[
-            ("/network/nodes/0/padding_idx", "invalid_value", "3"),
-        ]),
-        case("a mask that is no mask", IMAGES, &[("/network/nodes/0", r#"{"id": "y", "op": "dropout", "inputs": ["x"], "mask": [[[1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1]], [[1, 1, 1, 1], [1, 1, 0.5, 1], [1, 1, 1, 1], [1, 1, 1, 1]]]}"#)], &[
-            ("/network/nodes/0/mask", "invalid_value", "0.5"),
-        ]),
+        case(
+            "a size of a wrong type",
+            LAYERS,
+            &[("/network/layers/0/out_features", "\"2\"")],
+            &[("/network/layers/0/out_features", "wrong_type", "a whole number")],
+        ),
+        case(
+            "a size that is no whole number",
+            LAYERS,
+            &[("/network/layers/0/out_features", "2.5")],
+            &[("/network/layers/0/out_features", "wrong_type", "2.5")],
+        ),
+        case(
+            "a negative size",
+            LAYERS,
+            &[("/network/layers/0/out_features", "-2")],
+            &[("/network/layers/0/out_features", "invalid_value", "at least")],
+        ),
+        case(
+            "no size and no weight",
+            LAYERS,
+            &[("/network/layers/0/out_features", ""), ("/parameters/fc1.weight", "")],
+            &[("/network/layers/0/out_features", "invalid_value", "left out")],
+        ),
+        case(
+            "features that do not fit",
+            LAYERS,
+            &[("/network/layers/0/in_features", "784")],
+            &[("/network/layers/0", "shape_mismatch", "expects 784 features, its input has 3")],
+        ),
+        case(
+            "linear over single numbers",
+            NEURONS,
+            &[
+                ("/network/nodes/1", r#"{"id": "z2", "op": "linear", "inputs": ["z3"], "out_features": 1}"#),
+                ("/parameters/z2.bias", ""),
+            ],
+            &[("/network/nodes/1", "shape_mismatch", "stack")],
+        ),
+        case(
+            "shapes that do not broadcast",
+            LAYERS,
+            &[("/network/layers/1", r#"{"id": "fc2", "op": "add", "inputs": ["fc1", "x"]}"#)],
+            &[("/network/layers/1", "shape_mismatch", "[2, 2]")],
+        ),
+        case(
+            "a matrix product that does not fit",
+            LAYERS,
+            &[("/network/layers/1", r#"{"id": "fc2", "op": "matmul", "inputs": ["fc1", "x"]}"#)],
+            &[("/network/layers/1", "shape_mismatch", "matmul")],
+        ),
+        case(
+            "a sum over samples",
+            LAYERS,
+            &[("/network/layers/1", r#"{"id": "fc2", "op": "sum", "inputs": ["fc1"], "dim": 0}"#)],
+            &[("/network/layers/1", "shape_mismatch", "sample")],
+        ),
+        case(
+            "a softmax over samples",
+            LAYERS,
+            &[("/network/layers/1", r#"{"id": "fc2", "op": "softmax", "inputs": ["fc1"], "dim": 0}"#)],
+            &[("/network/layers/1", "shape_mismatch", "sample")],
+        ),
+        case(
+            "an axis that is not there",
+            LAYERS,
+            &[("/network/layers/1", r#"{"id": "fc2", "op": "softmax", "inputs": ["fc1"], "dim": 2}"#)],
+            &[("/network/layers/1", "shape_mismatch", "2")],
+        ),
+        case(
+            "an index that is not there",
+            LAYERS,
+            &[("/network/layers/1", r#"{"id": "fc2", "op": "select", "inputs": ["fc1"], "index": 2}"#)],
+            &[("/network/layers/1", "shape_mismatch", "2")],
+        ),
+        case(
+            "a missing attribute",
+            LAYERS,
+            &[("/network/layers/1", r#"{"id": "fc2", "op": "select", "inputs": ["fc1"]}"#)],
+            &[("/network/layers/1", "missing_field", "\"index\"")],
+        ),
+        case(
+            "a step of zero",
+            LAYERS,
+            &[("/network/layers/1", r#"{"id": "fc2", "op": "slice", "inputs": ["fc1"], "step": 0}"#)],
+            &[("/network/layers/1/step", "invalid_value", "at least 1")],
+        ),
+        case(
+            "a reshape that moves samples",
+            LAYERS,
+            &[("/network/layers/1", r#"{"id": "fc2", "op": "reshape", "inputs": ["fc1"], "shape": [4, 1]}"#)],
+            &[("/network/layers/1", "shape_mismatch", "sample")],
+        ),
+        case(
+            "a reshape to another size",
+            LAYERS,
+            &[("/network/layers/1", r#"{"id": "fc2", "op": "reshape", "inputs": ["fc1"], "shape": [-1, 3]}"#)],
+            &[("/network/layers/1", "shape_mismatch", "")],
+        ),
+        case(
+            "a permutation of samples",
+            LAYERS,
+            &[("/network/layers/1", r#"{"id": "fc2", "op": "permute", "inputs": ["fc1"], "dims": [1, 0]}"#)],
+            &[("/network/layers/1", "shape_mismatch", "sample")],
+        ),
+        case(
+            "a permutation that is none",
+            LAYERS,
+            &[("/network/layers/1", r#"{"id": "fc2", "op": "permute", "inputs": ["fc1"], "dims": [0, 0]}"#)],
+            &[("/network/layers/1", "shape_mismatch", "")],
+        ),
+        case(
+            "a power without exponent",
+            LAYERS,
+            &[("/network/layers/1", r#"{"id": "fc2", "op": "pow", "inputs": ["fc1"]}"#)],
+            &[("/network/layers/1", "shape_mismatch", "pow takes 2 inputs")],
+        ),
+        case(
+            "a power with two exponents",
+            LAYERS,
+            &[("/network/layers/1", r#"{"id": "fc2", "op": "pow", "inputs": ["fc1", 2], "exponent": 2}"#)],
+            &[("/network/layers/1", "shape_mismatch", "pow takes 1 input")],
+        ),
+        image(
+            "a kernel larger than the image",
+            r#"{"id": "y", "op": "conv2d", "inputs": ["x"], "out_channels": 1, "kernel_size": 5, "weight": {"init": "zeros"}, "bias": false}"#,
+            &[("/network/nodes/0", "shape_mismatch", "5")],
+        ),
+        image(
+            "a window larger than the image",
+            r#"{"id": "y", "op": "max_pool2d", "inputs": ["x"], "kernel_size": 5}"#,
+            &[("/network/nodes/0", "shape_mismatch", "5")],
+        ),
+        image(
+            "groups that do not divide",
+            r#"{"id": "y", "op": "conv2d", "inputs": ["x"], "out_channels": 3, "kernel_size": 1, "groups": 2, "weight": {"init": "zeros"}, "bias": false}"#,
+            &[("/network/nodes/0/groups", "invalid_value", "a divisor")],
+        ),
+        image(
+            "a kernel of three sizes",
+            r#"{"id": "y", "op": "max_pool2d", "inputs": ["x"], "kernel_size": [2, 2, 2]}"#,
+            &[("/network/nodes/0/kernel_size", "invalid_value", "one number or two")],
+        ),
+        image(
+            "a stride of zero",
+            r#"{"id": "y", "op": "avg_pool2d", "inputs": ["x"], "kernel_size": 2, "stride": 0}"#,
+            &[("/network/nodes/0/stride", "invalid_value", "at least 1")],
+        ),
+        image(
+            "a padding of more than half a window",
+            r#"{"id": "y", "op": "max_pool2d", "inputs": ["x"], "kernel_size": 2, "padding": 2}"#,
+            &[("/network/nodes/0/padding", "invalid_value", "half")],
+        ),
+        image(
+            "a padding word that is none",
+            r#"{"id": "y", "op": "conv2d", "inputs": ["x"], "out_channels": 1, "kernel_size": 1, "padding": "smae", "weight": {"init": "zeros"}, "bias": false}"#,
+            &[("/network/nodes/0/padding", "invalid_value", "did you mean \"same\"")],
+        ),
+        image(
+            "same padding with a stride",
+            r#"{"id": "y", "op": "conv2d", "inputs": ["x"], "out_channels": 1, "kernel_size": 1, "stride": 2, "padding": "same", "weight": {"init": "zeros"}, "bias": false}"#,
+            &[("/network/nodes/0/padding", "invalid_value", "stride 1")],
+        ),
+        image(
+            "batch_norm1d of images",
+            r#"{"id": "y", "op": "batch_norm1d", "inputs": ["x"]}"#,
+            &[("/network/nodes/0", "shape_mismatch", "[N, C] or [N, C, L]")],
+        ),
+        image(
+            "channels that do not fit",
+            r#"{"id": "y", "op": "batch_norm2d", "inputs": ["x"], "num_features": 3}"#,
+            &[("/network/nodes/0", "shape_mismatch", "3 channels")],
+        ),
+        image(
+            "running statistics that are not given",
+            r#"{"id": "y", "op": "batch_norm2d", "inputs": ["x"], "affine": false, "training": false}"#,
+            &[
+                ("/network/nodes/0", "missing_parameter", "y.running_mean"),
+                ("/network/nodes/0", "missing_parameter", "y.running_var"),
+            ],
+        ),
+        image(
+            "a normalised shape that is another",
+            r#"{"id": "y", "op": "layer_norm", "inputs": ["x"], "normalized_shape": [5], "elementwise_affine": false}"#,
+            &[("/network/nodes/0", "shape_mismatch", "[5]")],
+        ),
+        image(
+            "dropout without a seed",
+            r#"{"id": "y", "op": "dropout", "inputs": ["x"]}"#,
+            &[("/network/nodes/0", "missing_field", "seed")],
+        ),
+        image(
+            "dropout of more than all",
+            r#"{"id": "y", "op": "dropout", "inputs": ["x"], "p": 1.5, "seed": 1}"#,
+            &[("/network/nodes/0/p", "invalid_value", "from 0 to 1")],
+        ),
+        image(
+            "a dropout mask of the wrong shape",
+            r#"{"id": "y", "op": "dropout", "inputs": ["x"], "mask": [1, 0]}"#,
+            &[("/network/nodes/0/mask", "shape_mismatch", "[2]")],
+        ),
+        image(
+            "a conv2d of vectors after a flatten",
+            r#"{"id": "y", "op": "conv2d", "inputs": ["f"], "out_channels": 1, "kernel_size": 1}"#,
+            &[("/network/nodes/0/inputs/0", "unknown_node", "\"f\"")],
+        ),
+        case(
+            "an embedding of real numbers",
+            TOKENS,
+            &[("/network/inputs/t", "[2]")],
+            &[("/network/nodes/0", "shape_mismatch", "i64")],
+        ),
+        case(
+            "a padding_idx outside the table",
+            TOKENS,
+            &[("/network/nodes/0/padding_idx", "3")],
+            &[("/network/nodes/0/padding_idx", "invalid_value", "3")],
+        ),
+        case(
+            "a mask that is no mask",
+            IMAGES,
+            &[(
+                "/network/nodes/0",
+                r#"{"id": "y", "op": "dropout", "inputs": ["x"], "mask": [[[1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1]], [[1, 1, 1, 1], [1, 1, 0.5, 1], [1, 1, 1, 1], [1, 1, 1, 1]]]}"#,
+            )],
+            &[("/network/nodes/0/mask", "invalid_value", "0.5")],
+        ),
     ];
     judge(&cases);
 }
@@ -618,71 +991,148 @@ fn attributes_and_shapes() {
 fn minibatches() {
     let cases = [
         case("no inputs", NEURONS, &[("/batch/inputs", "")], &[("/batch", "missing_field", "inputs")]),
-        case("a missing input", NEURONS, &[("/batch/inputs", r#"{"x1": [1, 2, 3]}"#)], &[("/batch/inputs", "missing_field", "x2")]),
-        case("an unknown input", NEURONS, &[("/batch/inputs", r#"{"x1": [1, 2, 3], "x2": [1, 2, 3], "x3": [1, 2, 3]}"#)], &[
-            ("/batch/inputs/x3", "unknown_name", "did you mean"),
-        ]),
-        case("inputs turned around", NEURONS, &[("/batch/inputs", "[[1, 2, 3], [4, 5, 6]]")], &[
-            ("/batch/inputs", "shape_mismatch", "[N, 2]"),
-        ]),
-        case("inputs of another size", LAYERS, &[("/batch/inputs", "[[1, 2], [3, 4]]")], &[
-            ("/batch/inputs", "shape_mismatch", "must have shape [2, 3]"),
-        ]),
-        case("one sample without its axis", LAYERS, &[("/batch/inputs", "[1, 2, 3]"), ("/batch/targets", "0")], &[
-            ("/batch/inputs", "shape_mismatch", "found [3]"),
-        ]),
-        case("samples that differ in number", NEURONS, &[("/batch/inputs", r#"{"x1": [1, 2, 3], "x2": [1, 2]}"#)], &[
-            ("/batch/inputs/x2", "shape_mismatch", "[3]"),
-        ]),
-        case("an empty minibatch", LAYERS, &[("/batch/inputs", "[]"), ("/batch/targets", "[]"), ("/batch/weights", "[]")], &[
-            ("/batch/inputs", "empty_batch", ""),
-        ]),
-        case("an empty minibatch of scalars", NEURONS, &[("/batch/inputs", "[]"), ("/batch/targets", "[]")], &[
-            ("/batch/inputs", "empty_batch", ""),
-        ]),
-        case("ragged inputs", LAYERS, &[("/batch/inputs", "[[1, 2, 3], [4, 5, 6], [7, 8]]"), ("/batch/weights", "[1, 1]")], &[
-            ("/batch/inputs/2", "ragged_array", ""),
-        ]),
-        case("a word among the inputs", LAYERS, &[("/batch/inputs", "[[1, 2, 3], [4, \"cat\", 6]]")], &[
-            ("/batch/inputs/1/1", "wrong_type", "the string \"cat\""),
-        ]),
-        case("inputs as a list of objects", NEURONS, &[("/batch/inputs", r#"[{"x1": 1, "x2": 2}]"#)], &[
-            ("/batch/inputs/0", "wrong_type", "an object"),
-        ]),
-        case("a bare tensor for two inputs", LAYERS, &[("/network/inputs/y", "[3]"), ("/network/layers/0/inputs", "[\"x\"]")], &[
-            ("/batch/inputs", "wrong_type", "from name to tensor"),
-        ]),
-        case("a token beyond the table", TOKENS, &[("/batch/inputs", r#"{"t": [[0, 1], [3, 2]]}"#)], &[
-            ("/batch/inputs/t/1/0", "out_of_range", "token 3"),
-        ]),
-        case("a negative token", TOKENS, &[("/batch/inputs", r#"{"t": [[0, 1], [2, -1]]}"#)], &[
-            ("/batch/inputs/t/1/1", "out_of_range", "-1"),
-        ]),
+        case(
+            "a missing input",
+            NEURONS,
+            &[("/batch/inputs", r#"{"x1": [1, 2, 3]}"#)],
+            &[("/batch/inputs", "missing_field", "x2")],
+        ),
+        case(
+            "an unknown input",
+            NEURONS,
+            &[("/batch/inputs", r#"{"x1": [1, 2, 3], "x2": [1, 2, 3], "x3": [1, 2, 3]}"#)],
+            &[("/batch/inputs/x3", "unknown_name", "did you mean")],
+        ),
+        case(
+            "inputs turned around",
+            NEURONS,
+            &[("/batch/inputs", "[[1, 2, 3], [4, 5, 6]]")],
+            &[("/batch/inputs", "shape_mismatch", "[N, 2]")],
+        ),
+        case(
+            "inputs of another size",
+            LAYERS,
+            &[("/batch/inputs", "[[1, 2], [3, 4]]")],
+            &[("/batch/inputs", "shape_mismatch", "must have shape [2, 3]")],
+        ),
+        case(
+            "one sample without its axis",
+            LAYERS,
+            &[("/batch/inputs", "[1, 2, 3]"), ("/batch/targets", "0")],
+            &[("/batch/inputs", "shape_mismatch", "found [3]")],
+        ),
+        case(
+            "samples that differ in number",
+            NEURONS,
+            &[("/batch/inputs", r#"{"x1": [1, 2, 3], "x2": [1, 2]}"#)],
+            &[("/batch/inputs/x2", "shape_mismatch", "[3]")],
+        ),
+        case(
+            "an empty minibatch",
+            LAYERS,
+            &[("/batch/inputs", "[]"), ("/batch/targets", "[]"), ("/batch/weights", "[]")],
+            &[("/batch/inputs", "empty_batch", "")],
+        ),
+        case(
+            "an empty minibatch of scalars",
+            NEURONS,
+            &[("/batch/inputs", "[]"), ("/batch/targets", "[]")],
+            &[("/batch/inputs", "empty_batch", "")],
+        ),
+        case(
+            "ragged inputs",
+            LAYERS,
+            &[("/batch/inputs", "[[1, 2, 3], [4, 5, 6], [7, 8]]"), ("/batch/weights", "[1, 1]")],
+            &[("/batch/inputs/2", "ragged_array", "")],
+        ),
+        case(
+            "a word among the inputs",
+            LAYERS,
+            &[("/batch/inputs", "[[1, 2, 3], [4, \"cat\", 6]]")],
+            &[("/batch/inputs/1/1", "wrong_type", "the string \"cat\"")],
+        ),
+        case(
+            "inputs as a list of objects",
+            NEURONS,
+            &[("/batch/inputs", r#"[{"x1": 1, "x2": 2}]"#)],
+            &[("/batch/inputs/0", "wrong_type", "an object")],
+        ),
+        case(
+            "a bare tensor for two inputs",
+            LAYERS,
+            &[("/network/inputs/y", "[3]"), ("/network/layers/0/inputs", "[\"x\"]")],
+            &[("/batch/inputs", "wrong_type", "from name to tensor")],
+        ),
+        case(
+            "a token beyond the table",
+            TOKENS,
+            &[("/batch/inputs", r#"{"t": [[0, 1], [3, 2]]}"#)],
+            &[("/batch/inputs/t/1/0", "out_of_range", "token 3")],
+        ),
+        case(
+            "a negative token",
+            TOKENS,
+            &[("/batch/inputs", r#"{"t": [[0, 1], [2, -1]]}"#)],
+            &[("/batch/inputs/t/1/1", "out_of_range", "-1")],
+        ),
         case("half a token", TOKENS, &[("/batch/inputs", "[[0, 1.5], [2, 1]]")], &[("/batch/inputs/0/1", "out_of_range", "1.5")]),
         case("no targets", NEURONS, &[("/batch/targets", "")], &[("/batch", "missing_field", "targets")]),
-        case("targets that nobody asks for", IMAGES, &[("/batch/targets", "[1]")], &[("/batch/targets", "unknown_field", "no targets")]),
-        case("targets of another shape", NEURONS, &[("/batch/targets", "[[1, 0], [0, 1]]")], &[
-            ("/batch/targets", "shape_mismatch", "[3, 2]"),
-        ]),
+        case(
+            "targets that nobody asks for",
+            IMAGES,
+            &[("/batch/targets", "[1]")],
+            &[("/batch/targets", "unknown_field", "no targets")],
+        ),
+        case(
+            "targets of another shape",
+            NEURONS,
+            &[("/batch/targets", "[[1, 0], [0, 1]]")],
+            &[("/batch/targets", "shape_mismatch", "[3, 2]")],
+        ),
         case("fewer labels than samples", LAYERS, &[("/batch/targets", "[0]")], &[("/batch/targets", "shape_mismatch", "[2]")]),
-        case("a label beyond the classes", LAYERS, &[("/batch/targets", "[0, 2]")], &[
-            ("/batch/targets/1", "label_out_of_range", "2 classes, 0 to 1"),
-        ]),
-        case("labels that count from one", LAYERS, &[("/batch/targets", "[1, 2]")], &[("/batch/targets/1", "label_out_of_range", "class 2")]),
+        case(
+            "a label beyond the classes",
+            LAYERS,
+            &[("/batch/targets", "[0, 2]")],
+            &[("/batch/targets/1", "label_out_of_range", "2 classes, 0 to 1")],
+        ),
+        case(
+            "labels that count from one",
+            LAYERS,
+            &[("/batch/targets", "[1, 2]")],
+            &[("/batch/targets/1", "label_out_of_range", "class 2")],
+        ),
         case("half a label", LAYERS, &[("/batch/targets", "[0.5, 1]")], &[("/batch/targets/0", "label_out_of_range", "0.5")]),
-        case("negative labels, all of them", LAYERS, &[("/batch/targets", "[-1, -2]")], &[
-            ("/batch/targets/0", "label_out_of_range", "-1"),
-            ("/batch/targets/1", "label_out_of_range", "-2"),
-        ]),
-        case("labels as words", LAYERS, &[("/batch/targets", "[\"cat\", \"dog\"]")], &[
-            ("/batch/targets/0", "wrong_type", "cat"),
-            ("/batch/targets/1", "wrong_type", "dog"),
-        ]),
-        case("ragged targets", NEURONS, &[("/batch/targets", "[[1, 0], [0], [1, 1]]")], &[("/batch/targets/1", "ragged_array", "")]),
-        case("sample weights of another length", LAYERS, &[("/batch/weights", "[1, 1, 1]")], &[
-            ("/batch/weights", "shape_mismatch", "[2]"),
-        ]),
-        case("a negative sample weight", LAYERS, &[("/batch/weights", "[1, -1]")], &[("/batch/weights/1", "invalid_value", "-1")]),
+        case(
+            "negative labels, all of them",
+            LAYERS,
+            &[("/batch/targets", "[-1, -2]")],
+            &[("/batch/targets/0", "label_out_of_range", "-1"), ("/batch/targets/1", "label_out_of_range", "-2")],
+        ),
+        case(
+            "labels as words",
+            LAYERS,
+            &[("/batch/targets", "[\"cat\", \"dog\"]")],
+            &[("/batch/targets/0", "wrong_type", "cat"), ("/batch/targets/1", "wrong_type", "dog")],
+        ),
+        case(
+            "ragged targets",
+            NEURONS,
+            &[("/batch/targets", "[[1, 0], [0], [1, 1]]")],
+            &[("/batch/targets/1", "ragged_array", "")],
+        ),
+        case(
+            "sample weights of another length",
+            LAYERS,
+            &[("/batch/weights", "[1, 1, 1]")],
+            &[("/batch/weights", "shape_mismatch", "[2]")],
+        ),
+        case(
+            "a negative sample weight",
+            LAYERS,
+            &[("/batch/weights", "[1, -1]")],
+            &[("/batch/weights/1", "invalid_value", "-1")],
+        ),
     ];
     judge(&cases);
 }
@@ -690,63 +1140,137 @@ fn minibatches() {
 #[test]
 fn losses_and_options() {
     let cases = [
-        case("an unknown loss", LAYERS, &[("/loss/op", "\"crossentropy\"")], &[
-            ("/loss/op", "unknown_op", "did you mean \"cross_entropy\""),
-        ]),
+        case(
+            "an unknown loss",
+            LAYERS,
+            &[("/loss/op", "\"crossentropy\"")],
+            &[("/loss/op", "unknown_op", "did you mean \"cross_entropy\"")],
+        ),
         case("no op", LAYERS, &[("/loss/op", "")], &[("/loss", "missing_field", "op")]),
         case("nothing that it reads", LAYERS, &[("/loss/of", "")], &[("/loss", "missing_field", "of")]),
         case("an empty list that it reads", NEURONS, &[("/loss/of", "[]")], &[("/loss/of", "missing_field", "at least one")]),
         case("an unknown node", LAYERS, &[("/loss/of", "\"fc3\"")], &[("/loss/of", "unknown_node", "did you mean \"fc")]),
         case("an unknown node in a list", NEURONS, &[("/loss/of", "[\"z1\", \"z02\"]")], &[("/loss/of/1", "unknown_node", "z2")]),
         case("a list of vectors", LAYERS, &[("/loss/of", "[\"fc1\"]")], &[("/loss/of/0", "shape_mismatch", "name it alone")]),
-        case("classes of a single number", NEURONS, &[("/loss", r#"{"op": "cross_entropy", "of": "z1"}"#), ("/batch/targets", "[0, 0, 0]")], &[
-            ("/loss/of", "shape_mismatch", "[N, C]"),
-        ]),
-        case("a reduction that is none", LAYERS, &[("/loss/reduction", "\"avg\"")], &[
-            ("/loss/reduction", "invalid_value", "\"sum\" or \"mean\""),
-        ]),
-        case("a source that is none", LAYERS, &[("/loss/from", "\"logit\"")], &[("/loss/from", "invalid_value", "did you mean \"logits\"")]),
-        case("class weights of another length", LAYERS, &[("/loss/weight", "[1, 2, 3]")], &[("/loss/weight", "shape_mismatch", "[2]")]),
-        case("a smoothing of more than all", LAYERS, &[("/loss/label_smoothing", "1.5")], &[
-            ("/loss/label_smoothing", "invalid_value", "from 0 to 1"),
-        ]),
+        case(
+            "classes of a single number",
+            NEURONS,
+            &[("/loss", r#"{"op": "cross_entropy", "of": "z1"}"#), ("/batch/targets", "[0, 0, 0]")],
+            &[("/loss/of", "shape_mismatch", "[N, C]")],
+        ),
+        case(
+            "a reduction that is none",
+            LAYERS,
+            &[("/loss/reduction", "\"avg\"")],
+            &[("/loss/reduction", "invalid_value", "\"sum\" or \"mean\"")],
+        ),
+        case(
+            "a source that is none",
+            LAYERS,
+            &[("/loss/from", "\"logit\"")],
+            &[("/loss/from", "invalid_value", "did you mean \"logits\"")],
+        ),
+        case(
+            "class weights of another length",
+            LAYERS,
+            &[("/loss/weight", "[1, 2, 3]")],
+            &[("/loss/weight", "shape_mismatch", "[2]")],
+        ),
+        case(
+            "a smoothing of more than all",
+            LAYERS,
+            &[("/loss/label_smoothing", "1.5")],
+            &[("/loss/label_smoothing", "invalid_value", "from 0 to 1")],
+        ),
         case("a factor of a wrong type", NEURONS, &[("/loss/factor", "\"half\"")], &[("/loss/factor", "wrong_type", "a number")]),
-        case("a negative beta", NEURONS, &[("/loss", r#"{"op": "smooth_l1", "of": ["z1", "z2"], "beta": -1}"#)], &[
-            ("/loss/beta", "invalid_value", "at least 0"),
-        ]),
-        case("a cotangent without its value", NEURONS, &[("/loss", r#"{"op": "cotangent", "of": ["z1", "z2"]}"#), ("/batch/targets", "")], &[
-            ("/loss", "missing_field", "\"value\""),
-        ]),
-        case("a cotangent of another shape", NEURONS, &[("/loss", r#"{"op": "cotangent", "of": ["z1", "z2"], "value": [1, 2, 3]}"#), ("/batch/targets", "")], &[
-            ("/loss/value", "shape_mismatch", "[3, 2]"),
-        ]),
-        case("a ragged cotangent", NEURONS, &[("/loss", r#"{"op": "cotangent", "of": ["z1", "z2"], "value": [[1, 2], [3]]}"#), ("/batch/targets", "")], &[
-            ("/loss/value/1", "ragged_array", ""),
-        ]),
-        case("a penalty of nothing", LAYERS, &[("/regularization", r#"[{"factor": 1}]"#)], &[("/regularization/0", "missing_field", "l1")]),
-        case("a penalty of both", LAYERS, &[("/regularization", r#"[{"l1": 1, "l2": 1}]"#)], &[("/regularization/0", "missing_field", "one of them")]),
-        case("a penalty on no parameter", LAYERS, &[("/regularization", r#"[{"l2": 1, "parameters": ["fc9.*"]}]"#)], &[
-            ("/regularization/0/parameters/0", "unknown_name", "fc9.*"),
-        ]),
-        case("options that are none", LAYERS, &[("/options", r#"{"dtype": "f16", "encoding": "hex", "per_sample": 1, "allow_non_finite": "yes", "trace": 3, "wrt": 4}"#)], &[
-            ("/options/dtype", "invalid_value", "\"f64\" or \"f32\""),
-            ("/options/trace", "wrong_type", ""),
-            ("/options/wrt", "wrong_type", ""),
-            ("/options/per_sample", "wrong_type", "true or false"),
-            ("/options/encoding", "invalid_value", "base64"),
-            ("/options/allow_non_finite", "wrong_type", ""),
-        ]),
-        case("a gradient of nothing", LAYERS, &[("/options", r#"{"wrt": "fc1.wieght"}"#)], &[
-            ("/options/wrt", "unknown_name", "did you mean \"fc1.weight\""),
-        ]),
-        case("gradients of nothing, in a list", LAYERS, &[("/options", r#"{"wrt": ["fc1.*", "fc3.*"]}"#)], &[
-            ("/options/wrt/1", "unknown_name", "fc3.*"),
-        ]),
-        case("a gradient of tokens", TOKENS, &[("/options", r#"{"wrt": ["t"]}"#)], &[("/options/wrt/0", "invalid_value", "token")]),
-        case("a trace of nothing", LAYERS, &[("/options", r#"{"trace": ["fc1", "fc02"]}"#)], &[
-            ("/options/trace/1", "unknown_node", "did you mean \"fc2\""),
-        ]),
-        case("a trace of nothing, alone", LAYERS, &[("/options", r#"{"trace": "fc02"}"#)], &[("/options/trace/0", "unknown_node", "fc2")]),
+        case(
+            "a negative beta",
+            NEURONS,
+            &[("/loss", r#"{"op": "smooth_l1", "of": ["z1", "z2"], "beta": -1}"#)],
+            &[("/loss/beta", "invalid_value", "at least 0")],
+        ),
+        case(
+            "a cotangent without its value",
+            NEURONS,
+            &[("/loss", r#"{"op": "cotangent", "of": ["z1", "z2"]}"#), ("/batch/targets", "")],
+            &[("/loss", "missing_field", "\"value\"")],
+        ),
+        case(
+            "a cotangent of another shape",
+            NEURONS,
+            &[("/loss", r#"{"op": "cotangent", "of": ["z1", "z2"], "value": [1, 2, 3]}"#), ("/batch/targets", "")],
+            &[("/loss/value", "shape_mismatch", "[3, 2]")],
+        ),
+        case(
+            "a ragged cotangent",
+            NEURONS,
+            &[("/loss", r#"{"op": "cotangent", "of": ["z1", "z2"], "value": [[1, 2], [3]]}"#), ("/batch/targets", "")],
+            &[("/loss/value/1", "ragged_array", "")],
+        ),
+        case(
+            "a penalty of nothing",
+            LAYERS,
+            &[("/regularization", r#"[{"factor": 1}]"#)],
+            &[("/regularization/0", "missing_field", "l1")],
+        ),
+        case(
+            "a penalty of both",
+            LAYERS,
+            &[("/regularization", r#"[{"l1": 1, "l2": 1}]"#)],
+            &[("/regularization/0", "missing_field", "one of them")],
+        ),
+        case(
+            "a penalty on no parameter",
+            LAYERS,
+            &[("/regularization", r#"[{"l2": 1, "parameters": ["fc9.*"]}]"#)],
+            &[("/regularization/0/parameters/0", "unknown_name", "fc9.*")],
+        ),
+        case(
+            "options that are none",
+            LAYERS,
+            &[(
+                "/options",
+                r#"{"dtype": "f16", "encoding": "hex", "per_sample": 1, "allow_non_finite": "yes", "trace": 3, "wrt": 4}"#,
+            )],
+            &[
+                ("/options/dtype", "invalid_value", "\"f64\" or \"f32\""),
+                ("/options/trace", "wrong_type", ""),
+                ("/options/wrt", "wrong_type", ""),
+                ("/options/per_sample", "wrong_type", "true or false"),
+                ("/options/encoding", "invalid_value", "base64"),
+                ("/options/allow_non_finite", "wrong_type", ""),
+            ],
+        ),
+        case(
+            "a gradient of nothing",
+            LAYERS,
+            &[("/options", r#"{"wrt": "fc1.wieght"}"#)],
+            &[("/options/wrt", "unknown_name", "did you mean \"fc1.weight\"")],
+        ),
+        case(
+            "gradients of nothing, in a list",
+            LAYERS,
+            &[("/options", r#"{"wrt": ["fc1.*", "fc3.*"]}"#)],
+            &[("/options/wrt/1", "unknown_name", "fc3.*")],
+        ),
+        case(
+            "a gradient of tokens",
+            TOKENS,
+            &[("/options", r#"{"wrt": ["t"]}"#)],
+            &[("/options/wrt/0", "invalid_value", "token")],
+        ),
+        case(
+            "a trace of nothing",
+            LAYERS,
+            &[("/options", r#"{"trace": ["fc1", "fc02"]}"#)],
+            &[("/options/trace/1", "unknown_node", "did you mean \"fc2\"")],
+        ),
+        case(
+            "a trace of nothing, alone",
+            LAYERS,
+            &[("/options", r#"{"trace": "fc02"}"#)],
+            &[("/options/trace/0", "unknown_node", "fc2")],
+        ),
     ];
     judge(&cases);
 }
@@ -754,41 +1278,56 @@ fn losses_and_options() {
 #[test]
 fn several_at_once() {
     let cases = [
-        case("a label and an option", LAYERS, &[("/batch/targets", "[0, 2]"), ("/options", r#"{"wrt": ["fc3.weight"]}"#)], &[
-            ("/batch/targets/1", "label_out_of_range", ""),
-            ("/options/wrt/0", "unknown_name", ""),
-        ]),
-        case("a name, an activation and a bias of three nodes", NEURONS, &[
-            ("/network/nodes/0/activation", "\"tanhh\""),
-            ("/network/nodes/1/bias", "[1]"),
-            ("/network/nodes/2/inputs", r#"{"z4": 1, "x1": null}"#),
-        ], &[
-            ("/network/nodes/0/activation", "unknown_op", ""),
-            ("/network/nodes/1/bias", "wrong_type", ""),
-            ("/network/nodes/2/inputs/z4", "unknown_node", ""),
-        ]),
-        case("a name, an attribute and an activation of one node", LAYERS, &[
-            ("/network/layers/1/inputs", "[\"fc7\"]"),
-            ("/network/layers/1/biass", "true"),
-            ("/network/layers/1/activation", "\"relo\""),
-        ], &[
-            ("/network/layers/1/inputs/0", "unknown_node", ""),
-            ("/network/layers/1/activation", "unknown_op", "relu"),
-            ("/network/layers/1/biass", "unknown_field", "bias"),
-        ]),
-        case("a shape, a ragged batch and a loss", LAYERS, &[
-            ("/parameters/fc1.bias", "[1, 2, 3]"),
-            ("/batch/targets", "[[1, 0], [1]]"),
-            ("/loss/reduction", "\"none\""),
-        ], &[
-            ("/batch/targets/1", "ragged_array", ""),
-            ("/loss/reduction", "invalid_value", ""),
-            ("/parameters/fc1.bias", "shape_mismatch", ""),
-        ]),
-        case("an unreadable input, and weights that fit no minibatch", LAYERS, &[("/network/inputs/x", "[3.5]"), ("/batch/weights", "[1]")], &[
-            ("/network/inputs/x", "wrong_type", ""),
-            ("/batch/weights", "shape_mismatch", "shape [2]; found [1]"),
-        ]),
+        case(
+            "a label and an option",
+            LAYERS,
+            &[("/batch/targets", "[0, 2]"), ("/options", r#"{"wrt": ["fc3.weight"]}"#)],
+            &[("/batch/targets/1", "label_out_of_range", ""), ("/options/wrt/0", "unknown_name", "")],
+        ),
+        case(
+            "a name, an activation and a bias of three nodes",
+            NEURONS,
+            &[
+                ("/network/nodes/0/activation", "\"tanhh\""),
+                ("/network/nodes/1/bias", "[1]"),
+                ("/network/nodes/2/inputs", r#"{"z4": 1, "x1": null}"#),
+            ],
+            &[
+                ("/network/nodes/0/activation", "unknown_op", ""),
+                ("/network/nodes/1/bias", "wrong_type", ""),
+                ("/network/nodes/2/inputs/z4", "unknown_node", ""),
+            ],
+        ),
+        case(
+            "a name, an attribute and an activation of one node",
+            LAYERS,
+            &[
+                ("/network/layers/1/inputs", "[\"fc7\"]"),
+                ("/network/layers/1/biass", "true"),
+                ("/network/layers/1/activation", "\"relo\""),
+            ],
+            &[
+                ("/network/layers/1/inputs/0", "unknown_node", ""),
+                ("/network/layers/1/activation", "unknown_op", "relu"),
+                ("/network/layers/1/biass", "unknown_field", "bias"),
+            ],
+        ),
+        case(
+            "a shape, a ragged batch and a loss",
+            LAYERS,
+            &[("/parameters/fc1.bias", "[1, 2, 3]"), ("/batch/targets", "[[1, 0], [1]]"), ("/loss/reduction", "\"none\"")],
+            &[
+                ("/batch/targets/1", "ragged_array", ""),
+                ("/loss/reduction", "invalid_value", ""),
+                ("/parameters/fc1.bias", "shape_mismatch", ""),
+            ],
+        ),
+        case(
+            "an unreadable input, and weights that fit no minibatch",
+            LAYERS,
+            &[("/network/inputs/x", "[3.5]"), ("/batch/weights", "[1]")],
+            &[("/network/inputs/x", "wrong_type", ""), ("/batch/weights", "shape_mismatch", "shape [2]; found [1]")],
+        ),
     ];
     judge(&cases);
 }
@@ -801,35 +1340,64 @@ fn limits() {
         Case { limits, ..case }
     };
     let huge = r#"{"id": "fc1", "op": "linear", "out_features": 1000000000, "weight": {"init": "zeros"}, "bias": false}"#;
-    let overflowing = r#"{"id": "fc1", "op": "linear", "out_features": 4611686018427387904, "weight": {"init": "zeros"}, "bias": false}"#;
-    let alone = [("/network/layers/1", ""), ("/parameters", "{}"), ("/loss", r#"{"op": "sum", "of": "fc1"}"#), ("/batch/targets", "")];
+    let overflowing =
+        r#"{"id": "fc1", "op": "linear", "out_features": 4611686018427387904, "weight": {"init": "zeros"}, "bias": false}"#;
+    let alone =
+        [("/network/layers/1", ""), ("/parameters", "{}"), ("/loss", r#"{"op": "sum", "of": "fc1"}"#), ("/batch/targets", "")];
     let with = |layer| [&[("/network/layers/0", layer)][..], &alone].concat();
     let cases = [
         bounded(case("nodes", NEURONS, &[], &[("/network/nodes", "limit_exceeded", "3 nodes, the limit is 2")]), |l| l.nodes = 2),
         bounded(case("edges", NEURONS, &[], &[("/network/nodes", "limit_exceeded", "5 edges, the limit is 4")]), |l| l.edges = 4),
-        bounded(case("samples", LAYERS, &[], &[("/batch/inputs", "limit_exceeded", "2 samples, the limit is 1")]), |l| l.batch = 1),
-        bounded(case("axes", LAYERS, &[], &[
-            ("/parameters/fc1.weight", "limit_exceeded", "2 axes; the limit is 1"),
-            ("/batch/inputs", "limit_exceeded", ""),
-        ]), |l| l.rank = 1),
-        bounded(case("parameters", LAYERS, &[], &[("/parameters", "limit_exceeded", "8 numbers, the limit is 7")]), |l| l.parameters = 7),
-        bounded(case("operations", LAYERS, &[], &[("", "limit_exceeded", "floating-point operations, the limit is 10")]), |l| l.flops = 10),
-        bounded(case("memory", LAYERS, &[], &[("", "limit_exceeded", "bytes of memory, the limit is 100")]), |l| l.memory_bytes = 100),
-        bounded(case("listed faults", LAYERS, &[("/batch/targets", "[7, 8]")], &[("/batch/targets/0", "label_out_of_range", "")]), |l| l.faults = 1),
+        bounded(case("samples", LAYERS, &[], &[("/batch/inputs", "limit_exceeded", "2 samples, the limit is 1")]), |l| {
+            l.batch = 1
+        }),
+        bounded(
+            case(
+                "axes",
+                LAYERS,
+                &[],
+                &[
+                    ("/parameters/fc1.weight", "limit_exceeded", "2 axes; the limit is 1"),
+                    ("/batch/inputs", "limit_exceeded", ""),
+                ],
+            ),
+            |l| l.rank = 1,
+        ),
+        bounded(case("parameters", LAYERS, &[], &[("/parameters", "limit_exceeded", "8 numbers, the limit is 7")]), |l| {
+            l.parameters = 7
+        }),
+        bounded(case("operations", LAYERS, &[], &[("", "limit_exceeded", "floating-point operations, the limit is 10")]), |l| {
+            l.flops = 10
+        }),
+        bounded(case("memory", LAYERS, &[], &[("", "limit_exceeded", "bytes of memory, the limit is 100")]), |l| {
+            l.memory_bytes = 100
+        }),
+        bounded(
+            case("listed faults", LAYERS, &[("/batch/targets", "[7, 8]")], &[("/batch/targets/0", "label_out_of_range", "")]),
+            |l| l.faults = 1,
+        ),
         case("a huge layer with an initialiser", LAYERS, &with(huge), &[("", "limit_exceeded", "bytes of memory")]),
-        case("a layer whose size overflows", LAYERS, &with(overflowing), &[
-            ("/network/layers/0/out_features", "wrong_type", ""),
-        ]),
-        case("an input whose size overflows", LAYERS, &[("/network/inputs/x", "[9007199254740992, 9007199254740992]"), ("/parameters", "{}")], &[
-            ("/network/inputs/x", "limit_exceeded", ""),
-        ]),
-        case("a layer whose price is beyond all numbers", LAYERS, &with(r#"{"id": "fc1", "op": "linear", "out_features": 9007199254740992, "weight": {"init": "zeros"}, "bias": false}"#), &[
-            ("", "limit_exceeded", "floating-point operations"),
-            ("", "limit_exceeded", "bytes of memory"),
-        ]),
-        case("more patterns than are looked at", LAYERS, &[("/options", &format!(r#"{{"wrt": {}}}"#, json!(vec!["*"; 101])))], &[
-            ("/options/wrt", "limit_exceeded", "101 patterns"),
-        ]),
+        case("a layer whose size overflows", LAYERS, &with(overflowing), &[("/network/layers/0/out_features", "wrong_type", "")]),
+        case(
+            "an input whose size overflows",
+            LAYERS,
+            &[("/network/inputs/x", "[9007199254740992, 9007199254740992]"), ("/parameters", "{}")],
+            &[("/network/inputs/x", "limit_exceeded", "")],
+        ),
+        case(
+            "a layer whose price is beyond all numbers",
+            LAYERS,
+            &with(
+                r#"{"id": "fc1", "op": "linear", "out_features": 9007199254740992, "weight": {"init": "zeros"}, "bias": false}"#,
+            ),
+            &[("", "limit_exceeded", "floating-point operations"), ("", "limit_exceeded", "bytes of memory")],
+        ),
+        case(
+            "more patterns than are looked at",
+            LAYERS,
+            &[("/options", &format!(r#"{{"wrt": {}}}"#, json!(vec!["*"; 101])))],
+            &[("/options/wrt", "limit_exceeded", "101 patterns")],
+        ),
     ];
     judge(&cases);
 }
@@ -931,26 +1499,29 @@ fn many_faults_are_found_fast() {
 fn edge_cases_that_pytorch_accepts_work() {
     let one_sample = patched(LAYERS, &[("/batch/inputs", "[[1, 2, 3]]"), ("/batch/targets", "[1]")]);
     assert!(answer(&one_sample)["loss"].is_number());
-    let no_width = patched(LAYERS, &[
-        ("/network/layers/0/out_features", "0"),
-        ("/network/layers/1/weight", r#"{"shape": [2, 0], "data": []}"#),
-        ("/parameters/fc1.weight", r#"{"shape": [0, 3], "data": []}"#),
-        ("/parameters/fc1.bias", "[]"),
-    ]);
+    let no_width = patched(
+        LAYERS,
+        &[
+            ("/network/layers/0/out_features", "0"),
+            ("/network/layers/1/weight", r#"{"shape": [2, 0], "data": []}"#),
+            ("/parameters/fc1.weight", r#"{"shape": [0, 3], "data": []}"#),
+            ("/parameters/fc1.bias", "[]"),
+        ],
+    );
     let reply = answer(&no_width);
     assert!((reply["loss"].as_f64().expect("a number") - 2.0 * 2.0_f64.ln()).abs() < 1e-15);
     assert_eq!(reply["gradients"]["fc1.bias"], json!([]));
-    let matrix_for_a_scalar = patched(NEURONS, &[
-        ("/network/inputs", "[\"x1\"]"),
-        ("/network/nodes/0/inputs", r#"{"x1": 1}"#),
-        ("/batch/inputs", "[[1], [2], [3]]"),
-    ]);
+    let matrix_for_a_scalar = patched(
+        NEURONS,
+        &[("/network/inputs", "[\"x1\"]"), ("/network/nodes/0/inputs", r#"{"x1": 1}"#), ("/batch/inputs", "[[1], [2], [3]]")],
+    );
     assert_eq!(answer(&matrix_for_a_scalar)["losses"].as_array().map(Vec::len), Some(3));
     let no_gradient = patched(IMAGES, &[("/options", r#"{"wrt": "*"}"#)]);
     assert_eq!(answer(&no_gradient)["gradients"], json!({}));
     let all_weights_zero = patched(LAYERS, &[("/batch/weights", "[0, 0]"), ("/loss/reduction", "\"mean\"")]);
     assert_eq!(answer(&all_weights_zero)["loss"], json!("NaN"));
-    let allowed = patched(LAYERS, &[("/options", r#"{"allow_non_finite": true}"#), ("/parameters/fc1.bias", "[0.1, \"Infinity\"]")]);
+    let allowed =
+        patched(LAYERS, &[("/options", r#"{"allow_non_finite": true}"#), ("/parameters/fc1.bias", "[0.1, \"Infinity\"]")]);
     assert!(answer(&allowed)["non_finite"]["first_node"].is_string());
 }
 
@@ -979,16 +1550,42 @@ enum Mutation {
 
 fn mutation() -> impl Strategy<Value = Mutation> {
     let values = [
-        json!(null), json!(true), json!(0), json!(-1), json!(1.5), json!(7), json!(1e300), json!(9_007_199_254_740_992_u64), json!(""),
-        json!("x1"), json!("z2"), json!("fc1"), json!("relu"), json!("NaN"), json!("\u{fffd}/~"), json!([]), json!([[]]), json!({}),
-        json!([1, 2, 3]), json!([[1, 2], [3]]), json!({"shape": [2, 2], "data": [1, 2, 3, 4]}), json!({"init": "zeros"}), json!(["x1", 2]),
-        json!({"x1": null}), json!({"x1": "shared"}), json!({"op": "softmax"}), json!([0, 1]), json!("linear"), json!("neuron"),
+        json!(null),
+        json!(true),
+        json!(0),
+        json!(-1),
+        json!(1.5),
+        json!(7),
+        json!(1e300),
+        json!(9_007_199_254_740_992_u64),
+        json!(""),
+        json!("x1"),
+        json!("z2"),
+        json!("fc1"),
+        json!("relu"),
+        json!("NaN"),
+        json!("\u{fffd}/~"),
+        json!([]),
+        json!([[]]),
+        json!({}),
+        json!([1, 2, 3]),
+        json!([[1, 2], [3]]),
+        json!({"shape": [2, 2], "data": [1, 2, 3, 4]}),
+        json!({"init": "zeros"}),
+        json!(["x1", 2]),
+        json!({"x1": null}),
+        json!({"x1": "shared"}),
+        json!({"op": "softmax"}),
+        json!([0, 1]),
+        json!("linear"),
+        json!("neuron"),
     ];
     prop_oneof![
         Just(Mutation::Delete),
         prop::sample::select(values.to_vec()).prop_map(Mutation::Replace),
         Just(Mutation::Duplicate),
-        prop::sample::select(vec!["id", "op", "inputs", "x1", "a/b", "fc1.weight", ""]).prop_map(|name| Mutation::Rename(name.to_owned())),
+        prop::sample::select(vec!["id", "op", "inputs", "x1", "a/b", "fc1.weight", ""])
+            .prop_map(|name| Mutation::Rename(name.to_owned())),
     ]
 }
 
