@@ -871,13 +871,13 @@ fn attributes_and_shapes() {
             "a power without exponent",
             LAYERS,
             &[("/network/layers/1", r#"{"id": "fc2", "op": "pow", "inputs": ["fc1"]}"#)],
-            &[("/network/layers/1", "shape_mismatch", "pow takes 2 inputs")],
+            &[("/network/layers/1", "shape_mismatch", "pow takes two inputs")],
         ),
         case(
             "a power with two exponents",
             LAYERS,
             &[("/network/layers/1", r#"{"id": "fc2", "op": "pow", "inputs": ["fc1", 2], "exponent": 2}"#)],
-            &[("/network/layers/1", "shape_mismatch", "pow takes 1 input")],
+            &[("/network/layers/1", "shape_mismatch", "pow takes one input")],
         ),
         image(
             "a kernel larger than the image",
