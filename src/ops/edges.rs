@@ -3,8 +3,8 @@
 
 use super::attributes::{Value, Values};
 use super::laws::vjp;
-use super::{AnyOp, Bce, BceWithLogits, CATALOG, Elementwise, Huber, KlDiv, Scalar, SmoothL1};
-use crate::tensor::{Dual, Tensor};
+use super::{AnyOp, Bce, BceWithLogits, CATALOG, CrossEntropy, Elementwise, Huber, KlDiv, Of, Scalar, SmoothL1};
+use crate::tensor::{Dual, Shape, Tensor};
 
 const JUDGED: &str = include_str!("../../tests/golden/elementwise.tsv");
 
@@ -99,4 +99,75 @@ fn jvps_follow_the_same_conventions() {
         }
     }
     assert!(wrong.is_empty(), "{} lines differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// What PyTorch says of a row x: softmax, log_softmax and their vjps of ȳ = [1, 2], and cross_entropy of class 1 with its slope.
+struct Row {
+    x: [f64; 2],
+    softmax: [f64; 2],
+    softmax_x_bar: [f64; 2],
+    log_softmax: [f64; 2],
+    log_softmax_x_bar: [f64; 2],
+    loss: f64,
+    loss_x_bar: [f64; 2],
+}
+
+#[test]
+fn rows_that_compete_are_pytorchs() {
+    const INF: f64 = f64::INFINITY;
+    const NAN: f64 = f64::NAN;
+    let lost = |x| Row {
+        x,
+        softmax: [NAN; 2],
+        softmax_x_bar: [NAN; 2],
+        log_softmax: [NAN; 2],
+        log_softmax_x_bar: [NAN; 2],
+        loss: NAN,
+        loss_x_bar: [NAN; 2],
+    };
+    let rows = [
+        lost([-INF, -INF]),
+        lost([INF, 0.0]),
+        lost([-INF, INF]),
+        lost([INF, INF]),
+        lost([NAN, 1.0]),
+        lost([1.0, NAN]),
+        Row {
+            x: [-INF, 1.0],
+            softmax: [0.0, 1.0],
+            softmax_x_bar: [0.0, 0.0],
+            log_softmax: [-INF, 0.0],
+            log_softmax_x_bar: [1.0, -1.0],
+            loss: 0.0,
+            loss_x_bar: [0.0, 0.0],
+        },
+        Row {
+            x: [800.0, -800.0],
+            softmax: [1.0, 0.0],
+            softmax_x_bar: [0.0, 0.0],
+            log_softmax: [0.0, -1600.0],
+            log_softmax_x_bar: [-2.0, 2.0],
+            loss: 1600.0,
+            loss_x_bar: [1.0, -1.0],
+        },
+    ];
+    let named = |name| {
+        let entry = CATALOG.iter().find(|entry| entry.name == name).expect("an op of the catalogue");
+        (entry.build)(&Values::defaults(entry.attributes)).expect("defaults are admitted")
+    };
+    let check = |op: &dyn AnyOp, x: [f64; 2], y_bar: &[f64], y: &[f64], x_bar: [f64; 2]| {
+        let x = Tensor::new(Shape::batched(1, &[2]).expect("a small shape"), x.to_vec());
+        let found = <f64 as Scalar>::op(op).forward(&[&x]);
+        let slots = vjp(op, std::slice::from_ref(&x), &found, &Tensor::new(found.shape(), y_bar.to_vec()), &[true]);
+        let found_bar = slots[0].as_ref().expect("the input is wanted");
+        let same = |found: &[f64], expected: &[f64]| found.iter().zip(expected).all(|(&a, &b)| near(a, b, 0.0));
+        assert!(same(found.data(), y), "{} of {x:?} is {found:?}", op.name());
+        assert!(same(found_bar.data(), &x_bar), "{} of {x:?} has x_bar {found_bar:?}", op.name());
+    };
+    for row in rows {
+        check(named("softmax").as_ref(), row.x, &[1.0, 2.0], &row.softmax, row.softmax_x_bar);
+        check(named("log_softmax").as_ref(), row.x, &[1.0, 2.0], &row.log_softmax, row.log_softmax_x_bar);
+        let loss = CrossEntropy { of: Of::Logits, q: [0.0, 1.0].into() };
+        check(&loss, row.x, &[1.0], &[row.loss], row.loss_x_bar);
+    }
 }

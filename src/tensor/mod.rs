@@ -164,10 +164,15 @@ impl<S: Float> Tensor<S> {
             return self.reshape(shape);
         }
         let mut data = vec![S::ZERO; shape.size()];
-        let mut from = self.data.iter();
-        for_each_row(self.shape, &[shape.broadcast_strides(self.shape)], |[at], [step], count| {
-            for (i, &x) in from.by_ref().take(count).enumerate() {
-                data[at + i * step] += x;
+        let strides = [self.shape.strides(), shape.broadcast_strides(self.shape)];
+        for_each_row(self.shape, &strides, |[from, at], [_, step], count| {
+            let row = &self.data[from..from + count];
+            if step == 0 {
+                data[at] += lanes::sum(row, |x| x);
+            } else {
+                for (sum, &x) in data[at..at + count].iter_mut().zip(row) {
+                    *sum += x;
+                }
             }
         });
         Self::new(shape, data)
