@@ -5,6 +5,7 @@
 //! 3. The jvp agrees with central differences in double-double arithmetic.
 //! 4. The vjp reads only what [`Describe::reads`] names: the rest is replaced by NaN.
 //! 5. A vjp that is asked for one input alone gives what it gives when asked for all.
+//! 6. The vjp over dual numbers, which makes Hessian-vector products, agrees with differences of the vjp in double-double.
 
 use super::{AnyOp, Cotangents, Point, Scalar};
 use crate::tensor::{DoubleDouble, Dual, Float, Shape, Tensor};
@@ -110,23 +111,26 @@ pub(crate) fn hold_by(op: &dyn AnyOp, x: &[Tensor<f64>], smooth: &[bool]) {
 
     // 3. Central differences with a step whose error, of order h², is far below 1e-9, and whose rounding is of order 1e-32/h.
     let h = 1e-8;
-    let at = |sign: f64| -> Vec<DoubleDouble> {
-        let moved: Vec<Tensor<DoubleDouble>> = x
-            .iter()
-            .zip(&x_dot)
-            .map(|(x, t)| {
-                let pairs = x.data().iter().zip(t.data());
-                let step = DoubleDouble::from_f64(sign * h);
-                let data = pairs.map(|(&x, &t)| DoubleDouble::from_f64(x) + step * DoubleDouble::from_f64(t)).collect();
-                Tensor::new(x.shape(), data)
-            })
-            .collect();
-        <DoubleDouble as Scalar>::op(op).forward(&moved.iter().collect::<Vec<_>>()).into_data()
+    let moved = |sign: f64| -> Vec<Tensor<DoubleDouble>> {
+        let step = DoubleDouble::from_f64(sign * h);
+        let along = |(&x, &t): (&f64, &f64)| DoubleDouble::from_f64(x) + step * DoubleDouble::from_f64(t);
+        x.iter().zip(&x_dot).map(|(x, t)| Tensor::new(x.shape(), x.data().iter().zip(t.data()).map(along).collect())).collect()
     };
-    for ((plus, minus), jvp) in at(1.0).into_iter().zip(at(-1.0)).zip(&y_dot) {
-        let difference = ((plus - minus) / DoubleDouble::from_f64(2.0 * h)).to_f64();
-        assert!((difference - jvp).abs() <= 1e-10 * (1.0 + jvp.abs()), "{op:?}: jvp {jvp}, differences {difference}");
-    }
+    let at = [1.0, -1.0].map(|sign| {
+        let x = moved(sign);
+        let y = <DoubleDouble as Scalar>::op(op).forward(&x.iter().collect::<Vec<_>>());
+        (x, y)
+    });
+    let agree = |plus: &Tensor<DoubleDouble>, minus: &Tensor<DoubleDouble>, tangents: &[f64], what: &str| {
+        for ((&plus, &minus), tangent) in plus.data().iter().zip(minus.data()).zip(tangents) {
+            let difference = ((plus - minus) / DoubleDouble::from_f64(2.0 * h)).to_f64();
+            assert!(
+                (difference - tangent).abs() <= 1e-10 * (1.0 + tangent.abs()),
+                "{op:?}: {what} {tangent}, differences {difference}"
+            );
+        }
+    };
+    agree(&at[0].1, &at[1].1, &y_dot, "jvp");
 
     // 5. One input at a time.
     for i in (0..x.len()).filter(|&i| smooth[i]) {
@@ -134,6 +138,18 @@ pub(crate) fn hold_by(op: &dyn AnyOp, x: &[Tensor<f64>], smooth: &[bool]) {
         let alone = vjp(op, x, &y, &y_bar, &only);
         let (alone, all) = (alone[i].as_ref().map(Tensor::data), x_bar[i].as_ref().map(Tensor::data));
         assert_eq!(alone, all, "{op:?}: x_bar of input {i} alone and with the others");
+    }
+
+    // 6. The second order.
+    let lifted = Tensor::new(shape, y_bar.data().iter().map(|&y_bar| Dual::from_f64(y_bar)).collect());
+    let dual = vjp(op, &x_dual, &y_dual, &lifted, smooth);
+    let widened = Tensor::new(shape, y_bar.data().iter().map(|&y_bar| DoubleDouble::from_f64(y_bar)).collect());
+    let [plus, minus] = at.map(|(x, y)| vjp(op, &x, &y, &widened, smooth));
+    for (dual, (plus, minus)) in dual.iter().zip(plus.iter().zip(&minus)) {
+        if let (Some(dual), Some(plus), Some(minus)) = (dual, plus, minus) {
+            let tangents: Vec<_> = dual.data().iter().map(|x_bar| x_bar.tangent).collect();
+            agree(plus, minus, &tangents, "tangent of the vjp");
+        }
     }
 }
 
