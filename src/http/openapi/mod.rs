@@ -6,9 +6,11 @@ mod request;
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr, Response};
+
+use super::problem::Kind;
 
 /// The document without its routes.
 pub(super) fn frame() -> OpenApi {
@@ -30,7 +32,7 @@ pub(super) fn frame() -> OpenApi {
         .build()
 }
 
-/// The failures that every analysis may answer with.
+/// The failures that every analysis may answer with: documented in [`document`], where the schemas are.
 pub(super) struct Failures;
 
 impl utoipa::IntoResponses for Failures {
@@ -39,9 +41,93 @@ impl utoipa::IntoResponses for Failures {
     }
 }
 
-/// The document.
+/// The examples: files that the tests post, and whose answers they check.
+pub const EXAMPLES: &[(&str, &str, &str)] = &[
+    ("lecture", "the lecture's network, z1 to z7", include_str!("../../../openapi/examples/lecture.json")),
+    ("mazur", "Mazur's 2-2-2 network with shared biases", include_str!("../../../openapi/examples/mazur.json")),
+    ("cs231n_circuit", "CS231n: f = (x + y) z", include_str!("../../../openapi/examples/cs231n_circuit.json")),
+    ("cs231n_neuron", "CS231n: a sigmoid neuron", include_str!("../../../openapi/examples/cs231n_neuron.json")),
+    ("cs231n_two_layer", "a two-layer network with a dead ReLU", include_str!("../../../openapi/examples/cs231n_two_layer.json")),
+    ("micrograd", "the expression of micrograd's README", include_str!("../../../openapi/examples/micrograd.json")),
+    ("mixed", "layers and neurons together", include_str!("../../../openapi/examples/mixed.json")),
+    ("text_classifier", "embedding, mean and linear on words", include_str!("../../../openapi/examples/text_classifier.json")),
+];
+
+/// The document: the routes as utoipa knows them, and the bodies of the analyses.
 pub fn document() -> Value {
-    json!({})
+    let (_, api) = super::router::list().split_for_parts();
+    let mut api = serde_json::to_value(api).expect("an OpenAPI document is JSON");
+    for (route, reply) in [("gradients", "GradientsReply"), ("forward", "ForwardReply"), ("validate", "ValidateReply")] {
+        let operation = &mut api["paths"][format!("/v1/{route}")]["post"];
+        operation["parameters"] = json!([
+            { "name": "Deadline-Ms", "in": "header", "required": false, "schema": { "type": "integer", "minimum": 1 }, "description": "How long the client waits, in milliseconds; shortens the service's own deadline." },
+            { "name": "X-Request-Id", "in": "header", "required": false, "schema": { "type": "string", "maxLength": 128 }, "description": "An id of the client's own, echoed and logged; else one is made." },
+        ]);
+        operation["requestBody"] = request_body();
+        operation["responses"] = responses(route, reply);
+    }
+    api["paths"]["/v1/ops"]["get"]["responses"]["200"]["content"]["application/json"]["schema"] =
+        json!({ "$ref": "#/components/schemas/Catalogue" });
+    let schemas = api["components"]["schemas"].as_object_mut().expect("the routes name schemas");
+    schemas.extend(request::schemas());
+    schemas.extend(reply::schemas());
+    api
+}
+
+fn request_body() -> Value {
+    let problem = json!({ "$ref": "#/components/schemas/Problem" });
+    let examples: Map<String, Value> = EXAMPLES
+        .iter()
+        .map(|(name, summary, text)| {
+            let value: Value = serde_json::from_str(text).expect("examples are JSON");
+            ((*name).to_owned(), json!({ "summary": summary, "value": value }))
+        })
+        .collect();
+    let part = |description: &str| json!({ "type": "string", "format": "binary", "description": description });
+    json!({
+        "required": true,
+        "content": {
+            "application/json": { "schema": problem, "examples": examples },
+            "application/x-ndjson": { "schema": { "type": "string", "description": "One problem a line." } },
+            "multipart/form-data": {
+                "schema": { "type": "object", "required": ["problem"], "properties": {
+                    "problem": problem,
+                    "parameters": part("safetensors: parameters by name."),
+                    "inputs": part("safetensors: the minibatch's inputs by name."),
+                    "targets": part("safetensors: one tensor, the targets."),
+                } },
+                "encoding": { "problem": { "contentType": "application/json" } },
+            },
+        },
+    })
+}
+
+fn responses(route: &str, reply: &str) -> Value {
+    let mut content = json!({
+        "application/json": { "schema": { "$ref": format!("#/components/schemas/{reply}") } },
+        "application/x-ndjson": { "schema": { "$ref": "#/components/schemas/Line" } },
+    });
+    if route != "validate" {
+        content["application/vnd.safetensors"] = json!({ "schema": { "type": "string", "format": "binary", "description": "One safetensors file: `losses`, `outputs/…`, `gradients/…`, `input_gradients/…`, `trace/<id>/dE_dz`, …; scalars of the reply in its metadata." } });
+    }
+    let id = json!({ "description": "The request's id.", "schema": { "type": "string" } });
+    let timing = json!({ "description": "Milliseconds in queue, preparing and running.", "schema": { "type": "string" } });
+    let mut responses = json!({ "200": { "description": "The answer.", "content": content, "headers": { "X-Request-Id": id, "Server-Timing": timing } } });
+    for status in [400, 406, 408, 413, 415, 422, 500, 503, 504] {
+        let kinds: Vec<_> = Kind::ALL.iter().filter(|kind| kind.status == status).collect();
+        let description = kinds.iter().map(|kind| format!("`{}`: {}", kind.slug, kind.meaning)).collect::<Vec<_>>().join(" ");
+        let mut response = json!({
+            "description": description,
+            "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/ProblemDocument" } } },
+            "headers": { "X-Request-Id": id },
+        });
+        if status == 503 {
+            response["headers"]["Retry-After"] =
+                json!({ "description": "Seconds after which to try again.", "schema": { "type": "integer" } });
+        }
+        responses[status.to_string()] = response;
+    }
+    responses
 }
 
 /// The document as it is served and checked in: indented, with a final line break.
