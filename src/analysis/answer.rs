@@ -42,7 +42,7 @@ impl<S: Wire> Answer<'_, S> {
     pub(super) fn is_finite(&self) -> bool {
         let finite = |tensor: &Tensor<S>| tensor.data().iter().all(|x| x.is_finite());
         let named = |list: &Named<S>| list.iter().all(|(_, tensor)| finite(tensor));
-        self.loss.is_none_or(|loss| loss.is_finite())
+        self.loss.is_none_or(super::super::tensor::scalar::Float::is_finite)
             && self.losses.as_ref().is_none_or(finite)
             && named(&self.outputs)
             && self.gradients.as_ref().is_none_or(named)
@@ -187,10 +187,11 @@ fn objective(w: &mut Writer, echo: &Echo) {
                 Value::Boolean(truth) => w.key(name).boolean(*truth),
                 Value::Word(text) | Value::Seed(text) => w.key(name).string(text),
                 Value::Integers(list) => w.key(name).array(|w| list.iter().for_each(|n| w.raw(n.to_string().as_bytes()))),
-                Value::Tensor { shape, data } => match Shape::new(shape) {
-                    Ok(shape) => w.key(name).tensor(shape, data, Encoding::Nested),
-                    Err(_) => {}
-                },
+                Value::Tensor { shape, data } => {
+                    if let Ok(shape) = Shape::new(shape) {
+                        w.key(name).tensor(shape, data, Encoding::Nested);
+                    }
+                }
             }
         }
         w.key("reduction").string(echo.reduction.as_str());

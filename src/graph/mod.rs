@@ -80,6 +80,6 @@ impl Graph {
 
     /// Whether some sample's value depends on other samples.
     pub fn couples_samples(&self) -> bool {
-        self.nodes.iter().filter_map(|node| node.op.as_deref()).any(|op| op.couples_samples())
+        self.nodes.iter().filter_map(|node| node.op.as_deref()).any(super::ops::Describe::couples_samples)
     }
 }

@@ -104,7 +104,7 @@ impl Edge {
         }
     }
 
-    /// A number that does not repeat, spread over all 64 bits (the finaliser of SplitMix64) so that ids do not look alike.
+    /// A number that does not repeat, spread over all 64 bits (the finaliser of `SplitMix64`) so that ids do not look alike.
     fn new_id(&self) -> HeaderValue {
         let mut z = self.inner.next_id.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

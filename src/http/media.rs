@@ -117,12 +117,11 @@ pub(super) fn parameter(parameters: &str, name: &str) -> Option<String> {
     loop {
         let entry = rest.trim_start_matches([';', ' ', '\t']);
         let (key, after) = entry.split_once('=')?;
-        let (value, tail) = match after.strip_prefix('"') {
-            Some(quoted) => unquote(quoted)?,
-            None => {
-                let end = after.find(';').unwrap_or(after.len());
-                (after[..end].trim().to_owned(), &after[end..])
-            }
+        let (value, tail) = if let Some(quoted) = after.strip_prefix('"') {
+            unquote(quoted)?
+        } else {
+            let end = after.find(';').unwrap_or(after.len());
+            (after[..end].trim().to_owned(), &after[end..])
         };
         if key.trim().eq_ignore_ascii_case(name) {
             return Some(value);

@@ -27,7 +27,7 @@ pub struct Context<'c, 'l, 'a> {
     pub(super) inline: Vec<(&'static str, Json<'a>)>,
 }
 
-impl<'c, 'l, 'a> Context<'c, 'l, 'a> {
+impl<'c, 'l> Context<'c, 'l, '_> {
     pub(crate) fn new(lowering: &'c mut Lowering<'l>, id: &'c str, pointer: String) -> Self {
         Self { lowering, id, pointer, inline: Vec::new() }
     }

@@ -32,7 +32,7 @@ fn filled(shape: Shape, seed: u64) -> Tensor<f64> {
     Tensor::new(shape, (0..shape.size()).map(|_| random.normal()).collect())
 }
 
-/// SplitMix64.
+/// `SplitMix64`.
 struct Random(u64);
 
 impl Random {

@@ -54,7 +54,7 @@ fn root_2_over_pi<S: Float>() -> S {
     S::from_parts(0.797_884_560_802_865_4, -4.984_654_404_555_46e-17)
 }
 
-const CUBIC: f64 = 0.044715;
+const CUBIC: f64 = 0.044_715;
 
 /// `2·u`, with `1 + tanh u = 2·σ(2·u)`.
 fn twice_inner<S: Float>(x: S) -> S {
