@@ -3,3 +3,4 @@
 mod bad_input;
 mod golden;
 mod openapi;
+mod readme;
