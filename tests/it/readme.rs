@@ -49,7 +49,8 @@ fn readme_outputs_are_those_of_a_run() {
 
 #[test]
 fn commands_are_read_as_a_shell_would() {
-    let commands = commands("# note\ndedz a 'b \"c\"' \\\n  \"d e\" | head -n 2 | cut -c 1\ncurl -s --json @- x <<'EOF'\n{\n}\nEOF\n");
+    let commands =
+        commands("# note\ndedz a 'b \"c\"' \\\n  \"d e\" | head -n 2 | cut -c 1\ncurl -s --json @- x <<'EOF'\n{\n}\nEOF\n");
     let first = &commands[0];
     assert_eq!(first.words, ["dedz", "a", "b \"c\"", "d e"]);
     assert_eq!(first.filter, " head -n 2 | cut -c 1");
