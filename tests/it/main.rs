@@ -3,4 +3,3 @@
 mod bad_input;
 mod golden;
 mod openapi;
-mod readme;
