@@ -230,10 +230,10 @@ impl Lowering<'_> {
             self.names.insert(node.id.to_string(), Named::Failed);
         }
         network.nodes.iter().for_each(|node| self.refer(node));
-        let sources: Vec<Vec<usize>> = network.nodes.iter().map(|node| self.sources_of(node, &positions)).collect();
+        let sources: Vec<Vec<usize>> = network.nodes.iter().map(|node| Self::sources_of(node, &positions)).collect();
         let order = order::order(&sources);
         for cycle in &order.cycles {
-            self.report_cycle(cycle, &network.nodes, &pointers);
+            self.report_cycle(cycle, &network.nodes, pointers);
         }
         let mut nodes: Vec<Option<NodeSpec<'_>>> = network.nodes.into_iter().map(Some).collect();
         let mut traced = Vec::with_capacity(nodes.len());
@@ -297,7 +297,7 @@ impl Lowering<'_> {
         Ok(Traced { id: id.into_owned(), op: op.into_owned(), inputs: names, a, z })
     }
 
-    fn report_cycle(&mut self, cycle: &[usize], nodes: &[NodeSpec<'_>], pointers: &Pointers) {
+    fn report_cycle(&mut self, cycle: &[usize], nodes: &[NodeSpec<'_>], pointers: Pointers) {
         const SHOWN: usize = 12;
         let first = cycle.iter().copied().min().expect("a cycle has nodes");
         let start = cycle.iter().position(|&node| node == first).expect("it was taken from there");

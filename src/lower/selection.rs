@@ -57,7 +57,9 @@ impl<'n> Names<'n> {
     fn new(names: impl Iterator<Item = (usize, &'n str)>) -> Self {
         let list: Vec<_> = names.collect();
         let mut by_name: HashMap<_, Vec<_>> = HashMap::with_capacity(list.len());
-        list.iter().for_each(|&(i, name)| by_name.entry(name).or_default().push(i));
+        for &(i, name) in &list {
+            by_name.entry(name).or_default().push(i);
+        }
         Self { list, by_name }
     }
 

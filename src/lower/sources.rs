@@ -65,7 +65,7 @@ impl Lowering<'_> {
     }
 
     /// The positions of the nodes that a node reads.
-    pub(super) fn sources_of(&self, node: &NodeSpec<'_>, positions: &HashMap<String, usize>) -> Vec<usize> {
+    pub(super) fn sources_of(node: &NodeSpec<'_>, positions: &HashMap<String, usize>) -> Vec<usize> {
         match &node.inputs {
             Inputs::Absent => Vec::new(),
             Inputs::List(sources) => sources
@@ -167,15 +167,12 @@ impl Lowering<'_> {
             let name = input.name.to_string();
             let value = values.remove(name.as_str());
             let missing = batched && value.is_none() && !self.failed.contains(&name);
-            match self.input(input, value, missing) {
-                Ok(leaf) => {
-                    self.names.insert(name.clone(), Named::Value(leaf));
-                    inputs.push(Input { name, leaf, real: input.dtype == InputDtype::Float });
-                }
-                Err(Failed) => {
-                    self.failed.insert(name.clone());
-                    self.names.insert(name, Named::Failed);
-                }
+            if let Ok(leaf) = self.input(input, value, missing) {
+                self.names.insert(name.clone(), Named::Value(leaf));
+                inputs.push(Input { name, leaf, real: input.dtype == InputDtype::Float });
+            } else {
+                self.failed.insert(name.clone());
+                self.names.insert(name, Named::Failed);
             }
         }
         inputs

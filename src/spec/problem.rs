@@ -15,6 +15,7 @@ pub type Members<'a> = Vec<(Cow<'a, str>, Json<'a>)>;
 
 /// A problem as written.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says of one member that it was written, or could not be read")]
 pub struct Problem<'a> {
     /// The network, unless it could not be read.
     pub network: Option<NetworkSpec<'a>>,

@@ -64,7 +64,7 @@ pub fn decode(json: Json<'_>, at: At<'_>, reading: Reading<'_>, faults: &mut Fau
         }
         Json::Array(_) => {
             let mut data = Vec::new();
-            let shape = nested(&json, at, reading, &mut data, faults, 0)?;
+            let shape = nested(&json, at, reading, &mut data, faults)?;
             rank(&shape, at, reading, faults)?;
             Some(TensorSpec::Values { shape, data })
         }
@@ -117,14 +117,7 @@ fn rank(shape: &[usize], at: At<'_>, reading: Reading<'_>, faults: &mut Faults) 
 }
 
 /// Nested arrays that are not rectangular arrays of plain numbers: they hold strings, or something is wrong.
-fn nested(
-    json: &Json<'_>,
-    at: At<'_>,
-    reading: Reading<'_>,
-    data: &mut Vec<f64>,
-    faults: &mut Faults,
-    depth: usize,
-) -> Option<Vec<usize>> {
+fn nested(json: &Json<'_>, at: At<'_>, reading: Reading<'_>, data: &mut Vec<f64>, faults: &mut Faults) -> Option<Vec<usize>> {
     match json {
         Json::Number(number) => {
             data.push(number.value);
@@ -143,7 +136,7 @@ fn nested(
             let mut first: Option<Vec<usize>> = None;
             let mut ok = true;
             for (i, row) in rows.iter().enumerate() {
-                let Some(shape) = nested(row, at.index(i), reading, data, faults, depth + 1) else {
+                let Some(shape) = nested(row, at.index(i), reading, data, faults) else {
                     ok = false;
                     continue;
                 };

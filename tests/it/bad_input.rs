@@ -271,6 +271,7 @@ fn no_problem() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn networks() {
     let cases = [
         case("nodes and layers", NEURONS, &[("/network/layers", "[]")], &[("/network", "invalid_value", "not both")]),
@@ -527,6 +528,7 @@ fn networks() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn parameters() {
     let cases = [
         case(
@@ -753,6 +755,7 @@ fn parameters() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn attributes_and_shapes() {
     let image = |name, node: &str, faults| case(name, IMAGES, &[("/network/nodes/0", node)], faults);
     let cases = [
@@ -988,6 +991,7 @@ fn attributes_and_shapes() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn minibatches() {
     let cases = [
         case("no inputs", NEURONS, &[("/batch/inputs", "")], &[("/batch", "missing_field", "inputs")]),
@@ -1138,6 +1142,7 @@ fn minibatches() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn losses_and_options() {
     let cases = [
         case(
@@ -1349,7 +1354,7 @@ fn limits() {
         bounded(case("nodes", NEURONS, &[], &[("/network/nodes", "limit_exceeded", "3 nodes, the limit is 2")]), |l| l.nodes = 2),
         bounded(case("edges", NEURONS, &[], &[("/network/nodes", "limit_exceeded", "5 edges, the limit is 4")]), |l| l.edges = 4),
         bounded(case("samples", LAYERS, &[], &[("/batch/inputs", "limit_exceeded", "2 samples, the limit is 1")]), |l| {
-            l.batch = 1
+            l.batch = 1;
         }),
         bounded(
             case(
@@ -1364,13 +1369,13 @@ fn limits() {
             |l| l.rank = 1,
         ),
         bounded(case("parameters", LAYERS, &[], &[("/parameters", "limit_exceeded", "8 numbers, the limit is 7")]), |l| {
-            l.parameters = 7
+            l.parameters = 7;
         }),
         bounded(case("operations", LAYERS, &[], &[("", "limit_exceeded", "floating-point operations, the limit is 10")]), |l| {
-            l.flops = 10
+            l.flops = 10;
         }),
         bounded(case("memory", LAYERS, &[], &[("", "limit_exceeded", "bytes of memory, the limit is 100")]), |l| {
-            l.memory_bytes = 100
+            l.memory_bytes = 100;
         }),
         bounded(
             case("listed faults", LAYERS, &[("/batch/targets", "[7, 8]")], &[("/batch/targets/0", "label_out_of_range", "")]),
@@ -1435,7 +1440,7 @@ fn a_long_chain_of_neurons_works() {
 fn a_long_chain_of_ops_works() {
     let node = |i: usize| {
         let source = if i == 0 { "x".to_owned() } else { format!("s{}", i - 1) };
-        json!({"id": format!("s{i}"), "op": if i % 2 == 0 { "neg" } else { "identity" }, "inputs": [source]})
+        json!({"id": format!("s{i}"), "op": if i.is_multiple_of(2) { "neg" } else { "identity" }, "inputs": [source]})
     };
     let reply = large(&json!({
         "network": {"inputs": ["x"], "nodes": (0..MANY).map(node).collect::<Vec<_>>()},

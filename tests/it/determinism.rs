@@ -177,7 +177,8 @@ fn what_is_asked_for_is_given() {
         let reply = answer(&problem(options));
         let mut asked = keys(&reply["gradients"]);
         let mut expected = names.to_vec();
-        (asked.sort_unstable(), expected.sort_unstable());
+        asked.sort_unstable();
+        expected.sort_unstable();
         assert_eq!(asked, expected, "{options}");
         assert_eq!(reply.get("input_gradients").is_some(), *inputs, "{options}");
         names.iter().for_each(|name| assert_eq!(reply["gradients"][name], whole["gradients"][name], "{options}"));
