@@ -95,9 +95,14 @@ impl Digits {
 /// Eight bytes from `position`, zeros past the end.
 #[inline]
 fn word(text: &[u8], position: usize) -> u64 {
-    if let Some(bytes) = text.get(position..).and_then(<[u8]>::first_chunk) {
-        return u64::from_le_bytes(*bytes);
+    match text.get(position..).and_then(<[u8]>::first_chunk) {
+        Some(bytes) => u64::from_le_bytes(*bytes),
+        None => last_word(text, position),
     }
+}
+
+#[cold]
+fn last_word(text: &[u8], position: usize) -> u64 {
     let rest = text.get(position..).unwrap_or_default();
     let mut bytes = [0; 8];
     bytes[..rest.len()].copy_from_slice(rest);
@@ -113,30 +118,28 @@ fn eight_digits(v: u64) -> u64 {
     low.wrapping_add(high) >> 32
 }
 
-/// The exponent after its `e`, saturated, and the position after it.
-fn exponent(text: &[u8], mut position: usize) -> Option<(i64, usize)> {
-    let negative = match text.get(position) {
-        Some(b'-') => true,
-        Some(b'+') => false,
-        _ => {
-            position -= 1;
-            false
-        }
+/// The exponent that begins after its `e`, saturated, and the position after it.
+#[inline]
+fn exponent(text: &[u8], start: usize) -> Option<(i64, usize)> {
+    let (negative, first) = match text.get(start) {
+        Some(b'-') => (true, start + 1),
+        Some(b'+') => (false, start + 1),
+        _ => (false, start),
     };
-    let first = position + 1;
-    position = first;
-    let mut magnitude = 0_i64;
-    while let Some(digit @ b'0'..=b'9') = text.get(position) {
-        magnitude = (magnitude * 10 + i64::from(digit - b'0')).min(1_000_000_000);
-        position += 1;
-    }
-    (position > first).then_some((if negative { -magnitude } else { magnitude }, position))
+    let mut digits = Digits { w: 0, long: false };
+    let end = digits.gather(text, first);
+    let magnitude = if digits.long { SATURATED } else { digits.w.min(SATURATED) } as i64;
+    (end > first).then_some((if negative { -magnitude } else { magnitude }, end))
 }
+
+/// Beyond any exponent that leaves a double finite, or above zero, however many digits stand before it.
+const SATURATED: u64 = 1 << 40;
 
 /// `w · 10^q`, correctly rounded, where that is quickly known.
 #[inline]
 fn round(w: u64, q: i64) -> Option<f64> {
-    if w < 1 << 53 {
+    // Up to 2^53 would be exact too, but 16 and 17 digits come mixed, and then this branch would be a coin's toss.
+    if w < 1_000_000_000_000_000 {
         if (-22..=0).contains(&q) {
             return Some(w as f64 / EXACT_POWERS_OF_TEN[-q as usize]);
         }
