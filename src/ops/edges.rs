@@ -101,7 +101,7 @@ fn jvps_follow_the_same_conventions() {
     assert!(wrong.is_empty(), "{} lines differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// What PyTorch says of a row x: softmax, log_softmax and their vjps of ȳ = [1, 2], and cross_entropy of class 1 with its slope.
+/// What PyTorch says of a row x: softmax, `log_softmax` and their vjps of ȳ = [1, 2], and `cross_entropy` of class 1 with its slope.
 struct Row {
     x: [f64; 2],
     softmax: [f64; 2],

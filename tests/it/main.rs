@@ -5,4 +5,5 @@ mod both_levels;
 mod determinism;
 mod golden;
 mod openapi;
+mod readme;
 mod tidy;

@@ -26,7 +26,7 @@ fn readme_outputs_are_those_of_a_run() {
             continue;
         }
         let script = block(&mut lines);
-        write!(fresh, "{script}```\n").expect("writing to a string");
+        writeln!(fresh, "{script}```").expect("writing to a string");
         let output = run(&script, &service);
         ran += 1;
         let shown = lines.iter().take_while(|line| line.is_empty()).count();
@@ -35,7 +35,7 @@ fn readme_outputs_are_those_of_a_run() {
         }
         lines.drain(..=shown);
         block(&mut lines);
-        write!(fresh, "{}```text\n{}\n```\n", "\n".repeat(shown), output.trim_end()).expect("writing to a string");
+        writeln!(fresh, "{}```text\n{}\n```", "\n".repeat(shown), output.trim_end()).expect("writing to a string");
     }
     assert!(ran >= 5, "the README's blocks were not found: {ran} ran");
     if env::var_os("DEDZ_UPDATE").is_some() {
@@ -81,7 +81,8 @@ struct Line {
 }
 
 fn commands(script: &str) -> Vec<Line> {
-    let joined = script.replace("\\\n", "");
+    // A backslash or a pipe at its end continues a line.
+    let joined = script.replace("\\\n", "").replace("|\n", "|");
     let mut lines: VecDeque<&str> = joined.lines().collect();
     let mut commands = Vec::new();
     while let Some(text) = lines.pop_front() {
@@ -114,7 +115,7 @@ fn parse(text: &str) -> Line {
             }
             (None, ' ') => line.words.extend(word.take()),
             (None, '|') => {
-                line.filter = text[at + 1..].to_owned();
+                text[at + 1..].clone_into(&mut line.filter);
                 break;
             }
             _ => word.get_or_insert_default().push(c),
