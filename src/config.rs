@@ -92,6 +92,12 @@ pub struct Admission {
     /// A job of at most this many floating-point operations is short.
     #[arg(long = "max-short-flops", env = "DEDZ_MAX_SHORT_FLOPS", value_name = "N", default_value = "20M", value_parser = parse_count::<u64>)]
     pub short_flops: u64,
+    /// A body of at most this many bytes is read and priced where it arrived, without a worker.
+    #[arg(long = "max-tiny-bytes", env = "DEDZ_MAX_TINY_BYTES", value_name = "BYTES", default_value = "8KiB", value_parser = parse_size::<usize>)]
+    pub tiny_bytes: usize,
+    /// A job of at most this many floating-point operations, with such a body, is answered there too.
+    #[arg(long = "max-tiny-flops", env = "DEDZ_MAX_TINY_FLOPS", value_name = "N", default_value = "200k", value_parser = parse_count::<u64>)]
+    pub tiny_flops: u64,
     /// Connections open at once; the next ones wait in the kernel's backlog.
     #[arg(long = "max-connections", env = "DEDZ_MAX_CONNECTIONS", value_name = "N", default_value = "10k", value_parser = parse_count::<usize>)]
     pub connections: usize,
@@ -117,6 +123,8 @@ impl Default for Admission {
             held_bytes: 512 << 20,
             short_bytes: 64 << 10,
             short_flops: 20_000_000,
+            tiny_bytes: 8 << 10,
+            tiny_flops: 200_000,
             connections: 10_000,
             window: 32,
             head_timeout_ms: 60_000,

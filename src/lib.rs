@@ -29,13 +29,13 @@
 //!   `ENTRY` and its laws; a line in [`ops::CATALOG`]. A rule that is missing does not compile.
 //! - **a layer**: a file in `lower/layers/` with its attributes and how it is made of primitives; a line in its `CATALOG`.
 //! - **a loss**: a file in `losses/`; a line in [`losses::CATALOG`].
-//! - **an analysis**: a file in `analysis/`, a variant of [`analysis::Question`], a route and a subcommand.
+//! - **an analysis**: a file in `analysis/` with its [`analysis::Analysis`], a line in [`analysis::ANALYSES`], a subcommand in
+//!   `cli`, and in `http/openapi` a file with the schemas of its arguments and its reply.
 
 pub mod analysis;
 pub mod cli;
 pub mod config;
 pub mod graph;
-
 pub mod http;
 pub mod losses;
 pub mod lower;

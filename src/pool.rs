@@ -4,6 +4,9 @@
 //! a short job may is moved to the long lane. Of N ≥ 2 workers at most N−1 run long jobs, so a short job never waits behind
 //! long ones. A full lane refuses ([`Refusal::Full`]); nothing here waits for room but [`Pool::submit_patiently`].
 //!
+//! A tiny job never enters: [`Pool::begin`] answers it where it stands, since handing it to another thread and waiting for its
+//! answer would cost several times what it costs itself. Bounds on its body and its price keep that to some tens of microseconds.
+//!
 //! A job ends with exactly one [`Answer`], unless nobody waits for it any more: then it is skipped, or stopped between two
 //! nodes. A panic ends its job, never its worker.
 
@@ -25,7 +28,7 @@ pub use self::lanes::Lane;
 
 use self::fence::fenced;
 use self::lanes::{Bounds, Lanes, Urgency};
-use crate::analysis::{Failure, Form, Prepared, Question, Reply, Request, Stop};
+use crate::analysis::{Failure, Form, Guard, Prepared, Question, Reply, Request, Stop};
 use crate::config::{Admission, Limits};
 
 /// How a request is read, lowered, planned and priced: [`crate::analysis::prepare`], or a test's stand-in.
@@ -120,6 +123,18 @@ pub enum Refusal {
 /// Where the answer will arrive. Dropping it stops the job.
 pub type Ticket = oneshot::Receiver<Answer>;
 
+/// A tiny job's numbers, and their text, take no more bytes than this.
+const TINY_MEMORY: u64 = 1 << 20;
+
+/// How a job began.
+#[derive(Debug)]
+pub enum Begun {
+    /// It was tiny, and is done.
+    Answered(Answer),
+    /// It waits for a worker.
+    Waiting(Ticket),
+}
+
 /// The threads and their lanes. Dropping it stops all.
 #[derive(Debug)]
 pub struct Pool {
@@ -159,6 +174,8 @@ impl Pool {
             panicked: AtomicU64::new(0),
             short_bytes: admission.short_bytes,
             short_flops: admission.short_flops,
+            tiny_bytes: admission.tiny_bytes,
+            tiny_flops: admission.tiny_flops,
             limits,
             prepare,
         });
@@ -173,6 +190,39 @@ impl Pool {
     /// The lane that a body of this size enters.
     pub fn lane_of(&self, bytes: usize) -> Lane {
         if bytes <= self.shared.short_bytes { Lane::Short } else { Lane::Long }
+    }
+
+    /// Answer a tiny job in place; admit any other, or refuse it at once.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn begin(&self, job: Job) -> Result<Begun, Refusal> {
+        let shared = &self.shared;
+        if job.parts.bytes() > shared.tiny_bytes {
+            return self.submit(job).map(Begun::Waiting);
+        }
+        if shared.lock().closed {
+            return Err(Refusal::Closed);
+        }
+        let Job { question, form, parts, deadline, hold } = job;
+        let started = Instant::now();
+        let guard = || shared.go_on(deadline, false);
+        let prepared = shared.prepare(Stage::Raw(question, form, parts), &guard);
+        let priced = Instant::now();
+        let mut times = Times { prepare: priced - started, ..Times::default() };
+        let outcome = match prepared {
+            Ok(prepared) if prepared.cost().flops > shared.tiny_flops || prepared.cost().bytes > TINY_MEMORY => {
+                let lane = if prepared.cost().flops > shared.short_flops { Lane::Long } else { Lane::Short };
+                let (reply, ticket) = oneshot::channel();
+                let job = Waiting { stage: Stage::Priced(prepared), since: priced, deadline, times, reply, hold };
+                shared.admit(job, lane, Urgency::Interactive).map_err(|(refusal, _)| refusal)?;
+                return Ok(Begun::Waiting(ticket));
+            }
+            Ok(prepared) => shared.run(prepared, &guard),
+            Err(trouble) => Err(trouble),
+        };
+        times.run = priced.elapsed();
+        Ok(Begun::Answered(Answer { outcome, times }))
     }
 
     /// Admit a job, or refuse it at once.
@@ -295,6 +345,8 @@ struct Shared {
     panicked: AtomicU64,
     short_bytes: usize,
     short_flops: u64,
+    tiny_bytes: usize,
+    tiny_flops: u64,
     limits: Limits,
     prepare: Arc<Prepare>,
 }
@@ -372,40 +424,57 @@ impl Shared {
         let started = Instant::now();
         job.times.queue += started - job.since;
         let Waiting { stage, deadline, mut times, reply, hold, .. } = job;
-        let guard = || {
-            if reply.is_closed() || self.halt.load(Ordering::Relaxed) {
-                Err(Stop::Cancelled)
-            } else if Instant::now() >= deadline {
-                Err(Stop::Deadline)
-            } else {
-                Ok(())
+        let guard = || self.go_on(deadline, reply.is_closed());
+        let prepared = self.prepare(stage, &guard);
+        let priced = Instant::now();
+        times.prepare += priced - started;
+        let outcome = match prepared {
+            Ok(prepared) if lane == Lane::Short && prepared.cost().flops > self.short_flops => {
+                let job = Waiting { stage: Stage::Priced(prepared), since: priced, deadline, times, reply, hold };
+                return self.demote(job);
             }
+            Ok(prepared) => self.run(prepared, &guard),
+            Err(trouble) => Err(trouble),
         };
-        let read = || {
+        times.run = priced.elapsed();
+        drop(hold);
+        self.answer(reply, Answer { outcome, times });
+    }
+
+    /// Whether a job is still of use.
+    fn go_on(&self, deadline: Instant, unheard: bool) -> Result<(), Stop> {
+        if unheard || self.halt.load(Ordering::Relaxed) {
+            Err(Stop::Cancelled)
+        } else if Instant::now() >= deadline {
+            Err(Stop::Deadline)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Read, lower, plan and price, if that was not done before.
+    fn prepare(&self, stage: Stage, guard: Guard<'_>) -> Result<Box<dyn Prepared>, Trouble> {
+        self.fenced(|| {
             guard().map_err(Failure::Stopped)?;
             match stage {
                 Stage::Priced(prepared) => Ok(prepared),
                 Stage::Raw(question, form, parts) => (self.prepare)(question, parts.as_request(), form, &self.limits),
             }
-        };
-        let prepared = fenced(read);
-        let priced = Instant::now();
-        times.prepare += priced - started;
-        let outcome = match prepared {
-            Err(panic) => Err(Trouble::Panicked(panic)),
-            Ok(Err(failure)) => Err(Trouble::Failed(failure)),
-            Ok(Ok(prepared)) if lane == Lane::Short && prepared.cost().flops > self.short_flops => {
-                let job = Waiting { stage: Stage::Priced(prepared), since: priced, deadline, times, reply, hold };
-                return self.demote(job);
+        })
+    }
+
+    fn run(&self, prepared: Box<dyn Prepared>, guard: Guard<'_>) -> Result<Reply, Trouble> {
+        self.fenced(|| prepared.run(guard))
+    }
+
+    fn fenced<T>(&self, f: impl FnOnce() -> Result<T, Failure>) -> Result<T, Trouble> {
+        match fenced(f) {
+            Ok(result) => result.map_err(Trouble::Failed),
+            Err(panic) => {
+                self.panicked.fetch_add(1, Ordering::Relaxed);
+                Err(Trouble::Panicked(panic))
             }
-            Ok(Ok(prepared)) => match fenced(|| prepared.run(&guard)) {
-                Err(panic) => Err(Trouble::Panicked(panic)),
-                Ok(ran) => ran.map_err(Trouble::Failed),
-            },
-        };
-        times.run = priced.elapsed();
-        drop(hold);
-        self.answer(reply, Answer { outcome, times });
+        }
     }
 
     /// Move a priced job to the long lane. It was admitted once, so a closed pool takes it too.
@@ -418,9 +487,6 @@ impl Shared {
     }
 
     fn answer(&self, reply: oneshot::Sender<Answer>, answer: Answer) {
-        if let Err(Trouble::Panicked(_)) = answer.outcome {
-            self.panicked.fetch_add(1, Ordering::Relaxed);
-        }
         if let Err(unheard) = reply.send(answer) {
             self.abandoned.fetch_add(1, Ordering::Relaxed);
             if let Err(Trouble::Panicked(panic)) = unheard.outcome {
@@ -444,7 +510,7 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::{Cost, Guard};
+    use crate::analysis::Cost;
     use std::future::Future;
     use std::pin::pin;
     use std::sync::mpsc;
@@ -502,7 +568,7 @@ mod tests {
             actions.push(Some(action));
             let parts = Parts { problem: (actions.len() - 1).to_string().into(), ..Parts::default() };
             let deadline = Instant::now() + AGES;
-            Job { question: Question::Forward, form: Form::Json, parts, deadline, hold: self.budget.hold() }
+            Job { question: &crate::analysis::FORWARD, form: Form::Json, parts, deadline, hold: self.budget.hold() }
         }
 
         /// A job that costs `flops` and does `run`.
@@ -551,6 +617,40 @@ mod tests {
 
     fn text(ticket: Ticket) -> String {
         String::from_utf8(ticket.blocking_recv().unwrap().outcome.unwrap().body).unwrap()
+    }
+
+    fn begun(stage: &Stage, job: Job) -> Ticket {
+        match stage.pool.begin(job).unwrap() {
+            Begun::Answered(answer) => panic!("not tiny, yet answered in place: {answer:?}"),
+            Begun::Waiting(ticket) => ticket,
+        }
+    }
+
+    #[test]
+    fn tiny_jobs_are_answered_in_place_and_others_are_not() {
+        let stage = stage(1, 1, 1);
+        let here = thread::current().id();
+        let job = stage.costing(SHORT, move |_| {
+            assert_eq!(thread::current().id(), here);
+            reply("tiny")
+        });
+        let Begun::Answered(answer) = stage.pool.begin(job).unwrap() else { panic!("a tiny job waits for nobody") };
+        assert_eq!(answer.outcome.unwrap().body, b"tiny");
+        assert_eq!(text(begun(&stage, stage.answering(Admission::default().tiny_flops + 1, "large"))), "large");
+
+        let Begun::Answered(answer) = stage.pool.begin(stage.costing(SHORT, |_| panic!("the {}", "message"))).unwrap() else {
+            panic!("a tiny job waits for nobody")
+        };
+        assert!(matches!(answer.outcome, Err(Trouble::Panicked(_))));
+        assert_eq!(stage.pool.load().panicked, 1);
+
+        let mut late = stage.answering(SHORT, "late");
+        late.deadline = Instant::now();
+        let Begun::Answered(answer) = stage.pool.begin(late).unwrap() else { panic!("a tiny job waits for nobody") };
+        assert!(matches!(answer.outcome, Err(Trouble::Failed(Failure::Stopped(Stop::Deadline)))));
+
+        stage.pool.close();
+        assert_eq!(stage.pool.begin(stage.answering(SHORT, "closed")).unwrap_err(), Refusal::Closed);
     }
 
     fn trouble(ticket: Ticket) -> Trouble {

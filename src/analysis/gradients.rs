@@ -2,11 +2,10 @@
 
 use super::answer::{Answer, Entry, Named};
 use super::run::{Job, Run, gradient, input_gradient};
-use super::{Cost, Failure, Form, Guard, Prepared, Reply, Request, read, request_hash, within};
+use super::{Analysis, Cost, Failure, Form, Guard, Posed, Prepared, Reply, Request, pose, within};
 use crate::config::Limits;
-use crate::lower::{Leaf, Need, lower, random, select};
+use crate::lower::{Leaf, Need, random};
 use crate::ops::Scalar;
-use crate::spec::fault::Faults;
 use crate::spec::problem::{Options, Precision};
 use crate::spec::write::Wire;
 use crate::tape::Sweep;
@@ -22,24 +21,32 @@ struct Ready {
     request_hash: String,
 }
 
-/// Read, lower, plan and price.
-pub(super) fn prepare(request: Request<'_>, form: Form, limits: &Limits, backward: bool) -> Result<Box<dyn Prepared>, Failure> {
-    let mut faults = Faults::new(limits.faults);
-    let problem = read(request, limits, &mut faults)?;
-    let options = problem.options.clone();
+/// `POST /v1/gradients`.
+pub const GRADIENTS: Analysis = Analysis {
+    name: "gradients",
+    summary: "Loss, per-sample losses, outputs, all gradients and the trace of every node.",
+    description: "The main job. Runs the network forward and backward over the minibatch. Every node's `z` and `dE_dz` (and `a`, `dE_da` where it has an activation) stand in `trace`, in a topological order; `gradients` mirrors the parameters.",
+    forms: &[Form::Json, Form::Safetensors],
+    prepare: |request, form, limits| prepare(request, form, limits, true),
+};
+
+/// `POST /v1/forward`.
+pub const FORWARD: Analysis = Analysis {
+    name: "forward",
+    summary: "Loss, per-sample losses, outputs and the value of every node, without the backward pass.",
+    description: "As `/v1/gradients`, but nothing is differentiated: `gradients`, `input_gradients` and the trace's cotangents are absent.",
+    forms: &[Form::Json, Form::Safetensors],
+    prepare: |request, form, limits| prepare(request, form, limits, false),
+};
+
+fn prepare(request: Request<'_>, form: Form, limits: &Limits, backward: bool) -> Result<Box<dyn Prepared>, Failure> {
     let need = if backward { Need::Loss } else { Need::Outputs };
-    let lowered = lower(problem, need, limits, &mut faults);
-    let selected = lowered.map(|lowered| {
-        let selection = select(&lowered, &options, &mut faults);
-        (lowered, selection)
-    });
-    let Some((lowered, selection)) = selected.filter(|_| faults.is_empty()) else {
-        return Err(Failure::Invalid(faults));
-    };
+    let (posed, ()) = pose(request, None, need, limits, |_, _, _| Some(()))?;
+    let Posed { lowered, selection, options, request_hash, .. } = posed;
     let job = Job::new(lowered, selection, backward);
     let cost = cost(&job, &options, backward);
     within(cost, limits)?;
-    Ok(Box::new(Ready { job, options, form, backward, cost, request_hash: request_hash(request) }))
+    Ok(Box::new(Ready { job, options, form, backward, cost, request_hash }))
 }
 
 fn cost(job: &Job, options: &Options, backward: bool) -> Cost {

@@ -10,21 +10,43 @@ use std::collections::HashSet;
 
 use sha2::{Digest, Sha256};
 
+pub use gradients::{FORWARD, GRADIENTS};
+pub use validate::VALIDATE;
+
 use crate::config::Limits;
+use crate::lower::{Lowered, Need, Selection, lower, select};
 use crate::spec::fault::{At, Code, Faults};
-use crate::spec::problem::{self, InputsSpec, Problem};
+use crate::spec::json::Json;
+use crate::spec::problem::{self, InputsSpec, Options, Problem};
 use crate::spec::tensor::Reading;
 use crate::spec::{json, safetensors};
 
-/// A question a client may ask, one route and one subcommand each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Question {
-    /// `POST /v1/gradients`.
-    Gradients,
-    /// `POST /v1/forward`.
-    Forward,
-    /// `POST /v1/validate`.
-    Validate,
+/// The questions that a client may ask, in the order in which they are documented. Routes, the OpenAPI document and `--url` are
+/// read off this list.
+pub const ANALYSES: &[Question] = &[&GRADIENTS, &FORWARD, &VALIDATE];
+
+/// One of [`ANALYSES`].
+pub type Question = &'static Analysis;
+
+/// A question: a route `POST /v1/<name>`, and a subcommand of the same name.
+#[derive(Debug)]
+pub struct Analysis {
+    /// Its name, and that of the problem's member that holds its own arguments, if it takes any.
+    pub name: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// More about it, in Markdown.
+    pub description: &'static str,
+    /// What `Accept` may ask for, the first by default.
+    pub forms: &'static [Form],
+    /// Read, lower, plan and price a request.
+    pub prepare: fn(Request<'_>, Form, &Limits) -> Result<Box<dyn Prepared>, Failure>,
+}
+
+impl PartialEq for Analysis {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
 }
 
 /// The form of the answer, from `Accept`.
@@ -35,6 +57,16 @@ pub enum Form {
     Json,
     /// `application/vnd.safetensors`.
     Safetensors,
+}
+
+impl Form {
+    /// Its media type.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Safetensors => "application/vnd.safetensors",
+        }
+    }
 }
 
 /// What came in: the problem as JSON and, from a multipart body, tensors as safetensors.
@@ -109,17 +141,51 @@ pub trait Prepared: Send {
 /// # Errors
 /// All that is wrong with it, at once.
 pub fn prepare(question: Question, request: Request<'_>, form: Form, limits: &Limits) -> Result<Box<dyn Prepared>, Failure> {
-    match question {
-        Question::Gradients => gradients::prepare(request, form, limits, true),
-        Question::Forward => gradients::prepare(request, form, limits, false),
-        Question::Validate => validate::prepare(request, limits),
-    }
+    (question.prepare)(request, form, limits)
+}
+
+/// A problem that was read and lowered, with what the client selected of it.
+#[derive(Debug)]
+struct Posed {
+    lowered: Lowered,
+    selection: Selection,
+    options: Options,
+    request_hash: String,
+}
+
+/// Read and lower a problem. `question` names the member that holds the question's own arguments, if it takes any; they are read
+/// by `own`, which may look at the lowered problem, and is called whenever there is one, so that all that is wrong is said at once.
+fn pose<'a, T>(
+    request: Request<'a>,
+    question: Option<&'static str>,
+    need: Need,
+    limits: &Limits,
+    own: impl FnOnce(Option<Json<'a>>, &Posed, &mut Faults) -> Option<T>,
+) -> Result<(Posed, T), Failure> {
+    let mut faults = Faults::new(limits.faults);
+    let mut problem = read(request, question, limits, &mut faults)?;
+    let options = problem.options.clone();
+    let arguments = problem.extra.pop().map(|(_, json)| json);
+    let posed = lower(problem, need, limits, &mut faults).map(|lowered| {
+        let selection = select(&lowered, &options, &mut faults);
+        Posed { lowered, selection, options, request_hash: String::new() }
+    });
+    let Some(mut posed) = posed else { return Err(Failure::Invalid(faults)) };
+    let own = own(arguments, &posed, &mut faults);
+    let Some(own) = own.filter(|_| faults.is_empty()) else { return Err(Failure::Invalid(faults)) };
+    posed.request_hash = request_hash(request);
+    Ok((posed, own))
 }
 
 /// The request's JSON and parts as one problem.
-fn read<'a>(request: Request<'a>, limits: &Limits, faults: &mut Faults) -> Result<Problem<'a>, Failure> {
+fn read<'a>(
+    request: Request<'a>,
+    question: Option<&'static str>,
+    limits: &Limits,
+    faults: &mut Faults,
+) -> Result<Problem<'a>, Failure> {
     let json = json::parse(request.problem, limits).map_err(Failure::Malformed)?;
-    let mut problem = problem::decode(json, limits, &[], faults);
+    let mut problem = problem::decode(json, limits, question.as_slice(), faults);
     let reading = Reading { limits, allow_non_finite: problem.options.allow_non_finite, allow_init: false };
     let at = At::ROOT;
     if let Some(part) = request.parameters.and_then(|bytes| safetensors::read(bytes, at.name("parameters"), reading, faults)) {

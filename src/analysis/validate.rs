@@ -1,10 +1,8 @@
 //! No run: the nodes in order with their shapes, the parameters that the network has, what a run would cost.
 
 use super::run::Job;
-use super::{Cost, ENGINE, Failure, Guard, Prepared, Reply, Request, read, request_hash};
-use crate::config::Limits;
-use crate::lower::{Need, lower, select};
-use crate::spec::fault::Faults;
+use super::{Analysis, Cost, ENGINE, Failure, Form, Guard, Posed, Prepared, Reply, pose};
+use crate::lower::Need;
 use crate::spec::problem::{Options, Precision};
 use crate::spec::write::Writer;
 
@@ -14,20 +12,18 @@ struct Ready {
     request_hash: String,
 }
 
-/// Read, lower and plan.
-pub(super) fn prepare(request: Request<'_>, limits: &Limits) -> Result<Box<dyn Prepared>, Failure> {
-    let mut faults = Faults::new(limits.faults);
-    let problem = read(request, limits, &mut faults)?;
-    let options = problem.options.clone();
-    let lowered = lower(problem, Need::Shapes, limits, &mut faults);
-    let selected = lowered.map(|lowered| {
-        let selection = select(&lowered, &options, &mut faults);
-        (lowered, selection)
-    });
-    let Some((lowered, selection)) = selected.filter(|_| faults.is_empty()) else { return Err(Failure::Invalid(faults)) };
-    let job = Job::new(lowered, selection, true);
-    Ok(Box::new(Ready { job, options, request_hash: request_hash(request) }))
-}
+/// `POST /v1/validate`.
+pub const VALIDATE: Analysis = Analysis {
+    name: "validate",
+    summary: "Nodes in order with inferred shapes, parameter names and shapes, and the cost, without a run.",
+    description: "Nothing is computed: use it to check a network while it is being written, or to price a request.",
+    forms: &[Form::Json],
+    prepare: |request, _, limits| {
+        let (posed, ()) = pose(request, None, Need::Shapes, limits, |_, _, _| Some(()))?;
+        let Posed { lowered, selection, options, request_hash, .. } = posed;
+        Ok(Box::new(Ready { job: Job::new(lowered, selection, true), options, request_hash }))
+    },
+};
 
 impl Prepared for Ready {
     fn cost(&self) -> Cost {

@@ -79,12 +79,7 @@ impl Ask {
 
 /// What the service answers: its reply, or its problem document.
 fn send(url: &str, question: Question, problem: Vec<u8>) -> Result<Result<Vec<u8>, Vec<u8>>, Stopped> {
-    let route = match question {
-        Question::Gradients => "gradients",
-        Question::Forward => "forward",
-        Question::Validate => "validate",
-    };
-    let url = format!("{}/v1/{route}", url.trim_end_matches('/'));
+    let url = format!("{}/v1/{}", url.trim_end_matches('/'), question.name);
     let lost = |error: reqwest::Error| {
         // The innermost cause says what happened; the outer ones only repeat the address.
         let mut cause: &dyn std::error::Error = &error;

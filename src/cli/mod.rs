@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::analysis::Question;
+use crate::analysis;
 
 /// Gradients over HTTP: post a network, a minibatch and a loss; get the loss, every gradient and the dE/dz of every node.
 #[derive(Debug, Parser)]
@@ -64,9 +64,9 @@ impl From<io::Error> for Stopped {
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(serve) => serve.run(),
-        Command::Gradients(ask) => ask.run(Question::Gradients),
-        Command::Forward(ask) => ask.run(Question::Forward),
-        Command::Validate(ask) => ask.run(Question::Validate),
+        Command::Gradients(ask) => ask.run(&analysis::GRADIENTS),
+        Command::Forward(ask) => ask.run(&analysis::FORWARD),
+        Command::Validate(ask) => ask.run(&analysis::VALIDATE),
         Command::Openapi(openapi) => openapi.run(),
         Command::Health(health) => health.run(),
         Command::Demo(demo) => demo.run(),

@@ -3,54 +3,38 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::Response;
+use axum::routing::post;
 
 use super::app::App;
 use super::body::Incoming;
 use super::media::{self, Input};
-use super::openapi::Failures;
 use super::problem::Error;
 use super::{multipart, ndjson};
-use crate::analysis::{Form, Question, Reply};
-use crate::pool::{Answer, Job, Parts, Ticket, Times, Trouble};
+use crate::analysis::{ANALYSES, Form, Question, Reply};
+use crate::pool::{Answer, Begun, Job, Parts, Ticket, Times, Trouble};
 
 /// A client may shorten the service's deadline by this header, in milliseconds.
 static DEADLINE: HeaderName = HeaderName::from_static("deadline-ms");
 static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// Loss, per-sample losses, outputs, all gradients and the trace of every node.
-///
-/// The main job. Runs the network forward and backward over the minibatch. Every node's `z` and `dE_dz` (and `a`, `dE_da`
-/// where it has an activation) stand in `trace`, in a topological order; `gradients` mirrors the parameters.
-#[utoipa::path(post, path = "/v1/gradients", operation_id = "gradients", tag = "analyses", responses(Failures))]
-pub(super) async fn gradients(State(app): State<Arc<App>>, request: Request) -> Result<Response, Error> {
-    ask(app, Question::Gradients, request).await
-}
-
-/// Loss, per-sample losses, outputs and the value of every node, without the backward pass.
-///
-/// As `/v1/gradients`, but nothing is differentiated: `gradients`, `input_gradients` and the trace's cotangents are absent.
-#[utoipa::path(post, path = "/v1/forward", operation_id = "forward", tag = "analyses", responses(Failures))]
-pub(super) async fn forward(State(app): State<Arc<App>>, request: Request) -> Result<Response, Error> {
-    ask(app, Question::Forward, request).await
-}
-
-/// Nodes in order with inferred shapes, parameter names and shapes, and the cost, without a run.
-///
-/// Nothing is computed: use it to check a network while it is being written, or to price a request.
-#[utoipa::path(post, path = "/v1/validate", operation_id = "validate", tag = "analyses", responses(Failures))]
-pub(super) async fn validate(State(app): State<Arc<App>>, request: Request) -> Result<Response, Error> {
-    ask(app, Question::Validate, request).await
+/// The route of every question.
+pub(super) fn routes() -> Router<Arc<App>> {
+    ANALYSES.iter().fold(Router::new(), |router, &question| {
+        let handler = move |State(app): State<Arc<App>>, request: Request| ask(app, question, request);
+        router.route(&format!("/v1/{}", question.name), post(handler))
+    })
 }
 
 async fn ask(app: Arc<App>, question: Question, request: Request) -> Result<Response, Error> {
     let arrival = Instant::now();
     let (head, body) = request.into_parts();
     let input = media::input(&head.headers)?;
-    let form = media::form(&head.headers, &input)?;
+    let form = media::form(&head.headers, &input, question.forms)?;
     let patience = patience(&head.headers, app.config.limits.deadline())?;
     let body = Incoming::new(body, Duration::from_millis(app.config.admission.body_timeout_ms), &app.budget);
     if input == Input::Ndjson {
@@ -63,9 +47,10 @@ async fn ask(app: Arc<App>, question: Question, request: Request) -> Result<Resp
         Input::Json | Input::Ndjson => Parts { problem: bytes, ..Parts::default() },
     };
     let deadline = arrival + patience;
-    let ticket = app.pool.submit(Job { question, form, parts, deadline, hold })?;
-    let answer = await_answer(ticket, deadline, patience).await?;
-    respond(answer)
+    respond(match app.pool.begin(Job { question, form, parts, deadline, hold })? {
+        Begun::Answered(answer) => answer,
+        Begun::Waiting(ticket) => await_answer(ticket, deadline, patience).await?,
+    })
 }
 
 /// How long the client waits: the service's deadline, or the header's where that is shorter.

@@ -52,16 +52,18 @@ pub(super) fn input(headers: &HeaderMap) -> Result<Input, Error> {
     }
 }
 
-/// How the answer is to look, from `Accept`.
-pub(super) fn form(headers: &HeaderMap, input: &Input) -> Result<Form, Error> {
+/// How the answer is to look, from `Accept`: of `forms`, those that the question has, the one wanted most, an earlier one where
+/// several are.
+pub(super) fn form(headers: &HeaderMap, input: &Input, forms: &[Form]) -> Result<Form, Error> {
+    let first = forms.first().copied().unwrap_or_default();
     let mut accept = headers.get_all(header::ACCEPT).iter().peekable();
     if accept.peek().is_none() {
-        return Ok(Form::Json);
+        return Ok(first);
     }
     let mut ranges = Vec::new();
     for value in accept {
         if value == "*/*" {
-            return Ok(Form::Json);
+            return Ok(first);
         }
         ranges.extend(value.to_str().unwrap_or_default().split(',').filter_map(Range::parse));
     }
@@ -71,15 +73,16 @@ pub(super) fn form(headers: &HeaderMap, input: &Input) -> Result<Form, Error> {
     };
     if *input == Input::Ndjson {
         let lines = quality("application/x-ndjson").max(quality("application/json"));
-        return if lines > 0 { Ok(Form::Json) } else { Err(Error::NotAcceptable("application/x-ndjson")) };
+        return if lines > 0 { Ok(Form::Json) } else { Err(Error::NotAcceptable("application/x-ndjson".to_owned())) };
     }
-    let (json, safetensors) = (quality("application/json"), quality("application/vnd.safetensors"));
-    if json.max(safetensors) == 0 {
-        Err(Error::NotAcceptable("application/json, application/vnd.safetensors"))
-    } else if safetensors > json {
-        Ok(Form::Safetensors)
-    } else {
-        Ok(Form::Json)
+    // `max_by_key` takes the last of equals, and the first is the default.
+    let best = forms.iter().rev().map(|&form| (quality(form.media_type()), form)).max_by_key(|&(quality, _)| quality);
+    match best {
+        Some((1.., form)) => Ok(form),
+        _ => {
+            let names: Vec<_> = forms.iter().map(|form| form.media_type()).collect();
+            Err(Error::NotAcceptable(names.join(", ")))
+        }
     }
 }
 
@@ -176,7 +179,8 @@ mod tests {
     }
 
     fn check_form(accept: &str, input: &Input, expect: Option<Form>) {
-        assert_eq!(form(&headers(&[(header::ACCEPT, accept)]), input).ok(), expect, "{accept}");
+        let forms = [Form::Json, Form::Safetensors];
+        assert_eq!(form(&headers(&[(header::ACCEPT, accept)]), input, &forms).ok(), expect, "{accept}");
     }
 
     #[test]

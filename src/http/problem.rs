@@ -19,7 +19,7 @@ pub enum Error {
     /// The route is there, for other methods.
     MethodNotAllowed(String),
     /// Nothing that `Accept` admits can be sent.
-    NotAcceptable(&'static str),
+    NotAcceptable(String),
     /// The body is of a kind that is not read here.
     UnsupportedMediaType(String),
     /// The body (or a line of it) is over this many bytes.

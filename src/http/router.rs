@@ -15,15 +15,13 @@ use super::{analyses, operations, pages};
 /// The routes and what is documented of them.
 pub(super) fn build(app: Arc<App>) -> (Router, OpenApi) {
     let (router, document) = list().split_for_parts();
+    let router = router.merge(analyses::routes());
     (router.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(app), document)
 }
 
+/// All routes but those of the analyses, which are listed in [`crate::analysis::ANALYSES`].
 pub(super) fn list() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(super::openapi::frame())
-        // Analyses.
-        .routes(routes!(analyses::gradients))
-        .routes(routes!(analyses::forward))
-        .routes(routes!(analyses::validate))
         // What there is.
         .routes(routes!(operations::ops))
         .routes(routes!(operations::info))

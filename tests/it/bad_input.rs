@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
-use dedz::analysis::{Failure, Form, Question, Request, prepare};
+use dedz::analysis::{FORWARD, Failure, Form, GRADIENTS, Request, VALIDATE, prepare};
 use dedz::config::Limits;
 use dedz::spec::fault::Faults;
 use proptest::prelude::*;
@@ -106,7 +106,7 @@ fn refusal(failure: Failure) -> (u16, Faults) {
 /// Ask for the gradients.
 fn ask(body: &[u8], limits: &Limits) -> Result<Vec<u8>, Failure> {
     let request = Request { problem: body, ..Request::default() };
-    prepare(Question::Gradients, request, Form::Json, limits)?.run(&|| Ok(())).map(|reply| reply.body)
+    prepare(&GRADIENTS, request, Form::Json, limits)?.run(&|| Ok(())).map(|reply| reply.body)
 }
 
 fn answer(body: &str) -> Value {
@@ -1629,7 +1629,7 @@ proptest! {
     fn mutations_are_answered_or_refused(
         base in prop::sample::select(vec![NEURONS, LAYERS, IMAGES, TOKENS]),
         mutations in prop::collection::vec((any::<prop::sample::Index>(), mutation()), 1..4),
-        question in prop::sample::select(vec![Question::Gradients, Question::Forward, Question::Validate]),
+        question in prop::sample::select(vec![&GRADIENTS, &FORWARD, &VALIDATE]),
     ) {
         let mut problem: Value = serde_json::from_str(base).expect("a base is JSON");
         for (index, mutation) in mutations {

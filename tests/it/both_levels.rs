@@ -1,7 +1,7 @@
 //! Both levels of network: a layered net and its neuron-by-neuron spelling are one function, so loss, outputs and gradients agree;
 //! and so do mixtures of the two, skip edges, and shared weights.
 
-use dedz::analysis::{Form, Question, Request, prepare};
+use dedz::analysis::{Form, GRADIENTS, Request, prepare};
 use dedz::config::Limits;
 use serde_json::{Map, Value, json};
 
@@ -149,9 +149,8 @@ impl Net {
 
 fn answer(request: &Value) -> Value {
     let body = request.to_string();
-    let reply =
-        prepare(Question::Gradients, Request { problem: body.as_bytes(), ..Request::default() }, Form::Json, &Limits::default())
-            .and_then(|ready| ready.run(&|| Ok(())));
+    let reply = prepare(&GRADIENTS, Request { problem: body.as_bytes(), ..Request::default() }, Form::Json, &Limits::default())
+        .and_then(|ready| ready.run(&|| Ok(())));
     match reply {
         Ok(reply) => serde_json::from_slice(&reply.body).expect("replies are JSON"),
         Err(failure) => panic!("{failure:?} of {body}"),

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use dedz::analysis::{Form, Question, Request, prepare};
+use dedz::analysis::{FORWARD, Form, GRADIENTS, Question, Request, VALIDATE, prepare};
 use dedz::config::Limits;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ fn ask(question: Question, request: &Value, form: Form) -> Vec<u8> {
 }
 
 fn answer(request: &Value) -> Value {
-    serde_json::from_slice(&ask(Question::Gradients, request, Form::Json)).expect("replies are JSON")
+    serde_json::from_slice(&ask(&GRADIENTS, request, Form::Json)).expect("replies are JSON")
 }
 
 /// Layers, a neuron, a shared weight, an initialiser, dropout and a penalty; `options` are to be set.
@@ -53,12 +53,9 @@ fn keys(value: &Value) -> Vec<&str> {
 #[test]
 fn equal_requests_give_equal_bytes() {
     let request = problem(&json!({"wrt": ["*", "inputs"]}));
-    for (question, form) in [
-        (Question::Gradients, Form::Json),
-        (Question::Gradients, Form::Safetensors),
-        (Question::Forward, Form::Json),
-        (Question::Validate, Form::Json),
-    ] {
+    for (question, form) in
+        [(&GRADIENTS, Form::Json), (&GRADIENTS, Form::Safetensors), (&FORWARD, Form::Json), (&VALIDATE, Form::Json)]
+    {
         let first = ask(question, &request, form);
         thread::scope(|scope| {
             for _ in 0..4 {
@@ -128,7 +125,7 @@ fn encodings_agree() {
 fn safetensors_agree_with_json() {
     let request = problem(&json!({"wrt": ["*", "inputs"]}));
     let json = answer(&request);
-    let bytes = ask(Question::Gradients, &request, Form::Safetensors);
+    let bytes = ask(&GRADIENTS, &request, Form::Safetensors);
     let file = SafeTensors::deserialize(&bytes).expect("a safetensors file");
     let read = |name: &str| {
         let view = file.tensor(name).unwrap_or_else(|_| panic!("no {name}"));
@@ -194,7 +191,7 @@ fn what_is_asked_for_is_given() {
 
 #[test]
 fn singles_are_written_as_the_shortest_singles() {
-    let reply = ask(Question::Gradients, &problem(&json!({"dtype": "f32"})), Form::Json);
+    let reply = ask(&GRADIENTS, &problem(&json!({"dtype": "f32"})), Form::Json);
     let text = String::from_utf8(reply).expect("JSON is UTF-8");
     let losses = text.split("\"losses\":[").nth(1).and_then(|rest| rest.split(']').next()).expect("losses");
     let mut singles = losses.split(',').map(|text| (text, text.parse::<f32>().expect("a number")));

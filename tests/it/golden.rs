@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dedz::analysis::{Form, Question, Request, prepare};
+use dedz::analysis::{Form, GRADIENTS, Question, Request, prepare};
 use dedz::config::Limits;
 use serde_json::Value;
 
@@ -107,7 +107,7 @@ fn judge(folder: &str, request_of: impl Fn(&Path, &Value) -> Value) -> (usize, W
         let bound = if single { 1e-5 } else { 1e-12 };
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let (mut worst, mut faults) = (Worst::default(), Vec::new());
-        match answer(Question::Gradients, &request) {
+        match answer(&GRADIENTS, &request) {
             Ok(ours) => compare(&ours, &golden["reply"], "", None, &mut worst, &mut faults),
             Err(failure) => faults.push(failure),
         }
@@ -155,7 +155,7 @@ fn examples_agree_with_what_others_published() {
     let mut checked = 0;
     for path in files("examples") {
         let request = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi/examples").join(path.file_name().expect("a name"));
-        let ours = answer(Question::Gradients, &json(&request)).expect("examples are answered");
+        let ours = answer(&GRADIENTS, &json(&request)).expect("examples are answered");
         for row in json(&path)["published"].as_array().into_iter().flatten() {
             let (name, published) = (row["path"].as_str().expect("a path"), row["value"].as_f64().expect("a number"));
             let digits = row["digits"].as_i64().expect("a number of digits") as i32;

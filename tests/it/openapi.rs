@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use dedz::analysis::{Form, Request, prepare};
+use dedz::config::Limits;
 use dedz::http::openapi;
 use serde_json::{Value, json};
 
@@ -33,19 +35,48 @@ fn schema(name: &str) -> jsonschema::Validator {
     jsonschema::validator_for(&schema).expect("the components are JSON Schema")
 }
 
+/// Whether `example` is valid by the schema, with what is wrong with it.
+fn faults(schema: &jsonschema::Validator, example: &Value) -> Vec<String> {
+    schema.iter_errors(example).map(|error| error.to_string()).collect()
+}
+
 #[test]
 fn every_example_is_a_valid_problem() {
     let validator = schema("Problem");
     let mut names = Vec::new();
     for entry in fs::read_dir(root().join("openapi/examples")).expect("the examples") {
         let path = entry.expect("a directory entry").path();
+        // A folder holds the examples of one analysis, with its own arguments.
+        if path.is_dir() {
+            continue;
+        }
         let example: Value = serde_json::from_slice(&fs::read(&path).expect("an example")).expect("an example is JSON");
-        let faults: Vec<_> = validator.iter_errors(&example).map(|error| error.to_string()).collect();
+        let faults = faults(&validator, &example);
         assert!(faults.is_empty(), "{}: {faults:?}", path.display());
         names.push(path.file_stem().expect("a name").to_string_lossy().into_owned());
     }
     for (name, _, _) in openapi::EXAMPLES {
         assert!(names.iter().any(|known| known == name), "{name} is no file");
+    }
+}
+
+/// Every example of the document is posted, is valid by the document, and so is its answer.
+#[test]
+fn every_example_is_answered_as_documented() {
+    for (analysis, problem, reply, examples) in openapi::analyses() {
+        assert!(!examples.is_empty(), "{} has no example", analysis.name);
+        let (problem, reply) = (schema(&problem), schema(reply));
+        for (name, _, text) in examples {
+            let example: Value = serde_json::from_str(text).expect("an example is JSON");
+            let wrong = faults(&problem, &example);
+            assert!(wrong.is_empty(), "{} {name}: {wrong:?}", analysis.name);
+            let request = Request { problem: text.as_bytes(), ..Request::default() };
+            let ran = prepare(analysis, request, Form::Json, &Limits::default()).and_then(|prepared| prepared.run(&|| Ok(())));
+            let answer = ran.unwrap_or_else(|failure| panic!("{} {name}: {failure:?}", analysis.name));
+            let answer: Value = serde_json::from_slice(&answer.body).expect("a reply is JSON");
+            let wrong = faults(&reply, &answer);
+            assert!(wrong.is_empty(), "the reply of {} {name}: {wrong:?}", analysis.name);
+        }
     }
 }
 

@@ -4,13 +4,12 @@
 mod reply;
 mod request;
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 use utoipa::openapi::tag::TagBuilder;
-use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr, Response};
+use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 
 use super::problem::Kind;
+use crate::analysis::{ANALYSES, Form, Question};
 
 /// The document without its routes.
 pub(super) fn frame() -> OpenApi {
@@ -32,17 +31,8 @@ pub(super) fn frame() -> OpenApi {
         .build()
 }
 
-/// The failures that every analysis may answer with: documented in [`document`], where the schemas are.
-pub(super) struct Failures;
-
-impl utoipa::IntoResponses for Failures {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        BTreeMap::new()
-    }
-}
-
 /// The examples: files that the tests post, and whose answers they check.
-pub const EXAMPLES: &[(&str, &str, &str)] = &[
+pub const EXAMPLES: &[Example] = &[
     ("lecture", "the lecture's network, z1 to z7", include_str!("../../../openapi/examples/lecture.json")),
     ("mazur", "Mazur's 2-2-2 network with shared biases", include_str!("../../../openapi/examples/mazur.json")),
     ("cs231n_circuit", "CS231n: f = (x + y) z", include_str!("../../../openapi/examples/cs231n_circuit.json")),
@@ -53,30 +43,91 @@ pub const EXAMPLES: &[(&str, &str, &str)] = &[
     ("text_classifier", "embedding, mean and linear on words", include_str!("../../../openapi/examples/text_classifier.json")),
 ];
 
-/// The document: the routes as utoipa knows them, and the bodies of the analyses.
+/// What is documented of an analysis beside its name, summary and description.
+pub(super) struct Doc {
+    /// Its name in [`ANALYSES`].
+    pub(super) name: &'static str,
+    /// The schema of its own arguments, if it takes any: the problem's member of its name.
+    pub(super) arguments: Option<fn() -> Value>,
+    /// Whether the problem must have them.
+    pub(super) arguments_required: bool,
+    /// The name of its reply's schema.
+    pub(super) reply: &'static str,
+    /// Schemas that are its own, by name, the reply's among them.
+    pub(super) schemas: fn() -> Value,
+    /// Requests as name, summary and text: files that the tests post.
+    pub(super) examples: &'static [Example],
+}
+
+/// A request in `openapi/examples`: its name, a summary, its text.
+pub type Example = (&'static str, &'static str, &'static str);
+
+/// One for each of [`ANALYSES`], in that order.
+const DOCS: &[&Doc] = &[&reply::GRADIENTS, &reply::FORWARD, &reply::VALIDATE];
+
+/// The analyses with the names of the schemas of their requests and replies and with their examples.
+pub fn analyses() -> impl Iterator<Item = (Question, String, &'static str, &'static [Example])> {
+    ANALYSES.iter().zip(DOCS).map(|(&analysis, doc)| {
+        assert_eq!(analysis.name, doc.name, "the documents stand in the order of the analyses");
+        (analysis, problem_of(doc), doc.reply, doc.examples)
+    })
+}
+
+/// The name of the schema of an analysis's requests.
+fn problem_of(doc: &Doc) -> String {
+    match doc.arguments {
+        None => "Problem".to_owned(),
+        Some(_) => format!("problem_{}", doc.name),
+    }
+}
+
+/// The document: the routes as utoipa knows them, and the analyses.
 pub fn document() -> Value {
     let (_, api) = super::router::list().split_for_parts();
     let mut api = serde_json::to_value(api).expect("an OpenAPI document is JSON");
-    for (route, reply) in [("gradients", "GradientsReply"), ("forward", "ForwardReply"), ("validate", "ValidateReply")] {
-        let operation = &mut api["paths"][format!("/v1/{route}")]["post"];
-        operation["parameters"] = json!([
-            { "name": "Deadline-Ms", "in": "header", "required": false, "schema": { "type": "integer", "minimum": 1 }, "description": "How long the client waits, in milliseconds; shortens the service's own deadline." },
-            { "name": "X-Request-Id", "in": "header", "required": false, "schema": { "type": "string", "maxLength": 128 }, "description": "An id of the client's own, echoed and logged; else one is made." },
-        ]);
-        operation["requestBody"] = request_body();
-        operation["responses"] = responses(route, reply);
+    let mut paths = Map::new();
+    for (analysis, problem, reply, examples) in analyses() {
+        let operation = json!({
+            "tags": ["analyses"],
+            "summary": analysis.summary,
+            "description": analysis.description,
+            "operationId": analysis.name,
+            "parameters": [
+                { "name": "Deadline-Ms", "in": "header", "required": false, "schema": { "type": "integer", "minimum": 1 }, "description": "How long the client waits, in milliseconds; shortens the service's own deadline." },
+                { "name": "X-Request-Id", "in": "header", "required": false, "schema": { "type": "string", "maxLength": 128 }, "description": "An id of the client's own, echoed and logged; else one is made." },
+            ],
+            "requestBody": request_body(&problem, examples),
+            "responses": responses(analysis.forms, reply),
+        });
+        paths.insert(format!("/v1/{}", analysis.name), json!({ "post": operation }));
     }
+    let others = api["paths"].as_object_mut().expect("there are routes");
+    paths.append(others);
+    api["paths"] = Value::Object(paths);
     api["paths"]["/v1/ops"]["get"]["responses"]["200"]["content"]["application/json"]["schema"] =
         json!({ "$ref": "#/components/schemas/Catalogue" });
     let schemas = api["components"]["schemas"].as_object_mut().expect("the routes name schemas");
     schemas.extend(request::schemas());
+    for doc in DOCS {
+        if let Some(arguments) = doc.arguments {
+            let mut problem = schemas["Problem"].clone();
+            problem["properties"][doc.name] = arguments();
+            if doc.arguments_required {
+                problem["required"].as_array_mut().expect("a problem needs a network").push(doc.name.into());
+            }
+            schemas.insert(problem_of(doc), problem);
+        }
+        if let Value::Object(own) = (doc.schemas)() {
+            schemas.extend(own);
+        }
+    }
     schemas.extend(reply::schemas());
     api
 }
 
-fn request_body() -> Value {
-    let problem = json!({ "$ref": "#/components/schemas/Problem" });
-    let examples: Map<String, Value> = EXAMPLES
+fn request_body(problem: &str, examples: &[Example]) -> Value {
+    let problem = json!({ "$ref": format!("#/components/schemas/{problem}") });
+    let examples: Map<String, Value> = examples
         .iter()
         .map(|(name, summary, text)| {
             let value: Value = serde_json::from_str(text).expect("examples are JSON");
@@ -102,13 +153,13 @@ fn request_body() -> Value {
     })
 }
 
-fn responses(route: &str, reply: &str) -> Value {
+fn responses(forms: &[Form], reply: &str) -> Value {
     let mut content = json!({
         "application/json": { "schema": { "$ref": format!("#/components/schemas/{reply}") } },
         "application/x-ndjson": { "schema": { "$ref": "#/components/schemas/Line" } },
     });
-    if route != "validate" {
-        content["application/vnd.safetensors"] = json!({ "schema": { "type": "string", "format": "binary", "description": "One safetensors file: `losses`, `outputs/…`, `gradients/…`, `input_gradients/…`, `trace/<id>/dE_dz`, …; scalars of the reply in its metadata." } });
+    if forms.contains(&Form::Safetensors) {
+        content[Form::Safetensors.media_type()] = json!({ "schema": { "type": "string", "format": "binary", "description": "One safetensors file: `losses`, `outputs/…`, `gradients/…`, `input_gradients/…`, `trace/<id>/dE_dz`, …; scalars of the reply in its metadata." } });
     }
     let id = json!({ "description": "The request's id.", "schema": { "type": "string" } });
     let timing = json!({ "description": "Milliseconds in queue, preparing and running.", "schema": { "type": "string" } });

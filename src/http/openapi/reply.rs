@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::{Doc, EXAMPLES};
+
 fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
@@ -10,7 +12,20 @@ fn tensors(description: &str) -> Value {
     json!({ "type": "object", "description": description, "additionalProperties": reference("ReplyTensor") })
 }
 
-/// The schemas of replies, by name.
+pub(super) const GRADIENTS: Doc = Doc {
+    name: "gradients",
+    arguments: None,
+    arguments_required: false,
+    reply: "GradientsReply",
+    schemas: || json!({}),
+    examples: EXAMPLES,
+};
+
+pub(super) const FORWARD: Doc = Doc { name: "forward", reply: "ForwardReply", ..GRADIENTS };
+
+pub(super) const VALIDATE: Doc = Doc { name: "validate", reply: "ValidateReply", ..GRADIENTS };
+
+/// The schemas of replies, by name: those of the first analyses, and what several share.
 pub(super) fn schemas() -> Map<String, Value> {
     let forward = json!({
         "loss": { "description": "The objective: weighted and reduced per-sample losses, and penalties.", "allOf": [reference("ReplyNumber")] },
