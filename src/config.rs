@@ -2,7 +2,8 @@
 //! environment variable; all are checked once, while they are parsed, and trusted from then on.
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -134,6 +135,21 @@ impl Default for Admission {
     }
 }
 
+/// Who may ask, and how often.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Args)]
+#[command(next_help_heading = "Access")]
+pub struct Access {
+    /// Keys, separated by commas: requests under /v1/ must bear one of them (Authorization: Bearer KEY).
+    #[arg(long = "keys", env = "DEDZ_KEYS", value_name = "KEY", value_delimiter = ',', hide_env_values = true)]
+    pub keys: Vec<String>,
+    /// A file of keys, one a line; lines that begin with # are comments.
+    #[arg(long = "keys-file", env = "DEDZ_KEYS_FILE", value_name = "FILE")]
+    pub keys_file: Option<PathBuf>,
+    /// Requests a minute of one client (a key; without keys, an address): one more is answered 429. No bound if left out.
+    #[arg(long = "max-requests-per-minute", env = "DEDZ_MAX_REQUESTS_PER_MINUTE", value_name = "N")]
+    pub requests_per_minute: Option<NonZeroU32>,
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LogFormat {
@@ -165,6 +181,9 @@ pub struct Config {
     /// Bounds on all together.
     #[command(flatten)]
     pub admission: Admission,
+    /// Keys and quotas.
+    #[command(flatten)]
+    pub access: Access,
 }
 
 impl Default for Config {
@@ -176,6 +195,7 @@ impl Default for Config {
             log: "info".to_owned(),
             limits: Limits::default(),
             admission: Admission::default(),
+            access: Access::default(),
         }
     }
 }

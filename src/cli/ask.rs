@@ -19,6 +19,9 @@ pub(super) struct Ask {
     /// Send it to this service (http://host:port) instead of computing here.
     #[arg(long)]
     url: Option<String>,
+    /// The key to send with it, where the service asks for one.
+    #[arg(long, env = "DEDZ_KEY", value_name = "KEY", hide_env_values = true)]
+    key: Option<String>,
     /// Print a problem as the JSON document that the service answers with.
     #[arg(long)]
     json: bool,
@@ -31,7 +34,7 @@ impl Ask {
         let problem = self.read()?;
         let answered = match &self.url {
             None => self.compute(question, &problem),
-            Some(url) => send(url, question, problem)?,
+            Some(url) => send(url, self.key.as_deref(), question, problem)?,
         };
         match answered {
             Ok(reply) => print(&reply),
@@ -78,7 +81,7 @@ impl Ask {
 }
 
 /// What the service answers: its reply, or its problem document.
-fn send(url: &str, question: Question, problem: Vec<u8>) -> Result<Result<Vec<u8>, Vec<u8>>, Stopped> {
+fn send(url: &str, key: Option<&str>, question: Question, problem: Vec<u8>) -> Result<Result<Vec<u8>, Vec<u8>>, Stopped> {
     let url = format!("{}/v1/{}", url.trim_end_matches('/'), question.name);
     let lost = |error: reqwest::Error| {
         // The innermost cause says what happened; the outer ones only repeat the address.
@@ -89,7 +92,11 @@ fn send(url: &str, question: Question, problem: Vec<u8>) -> Result<Result<Vec<u8
         Stopped::Problem(format!("{url}: {cause}"))
     };
     let client = reqwest::blocking::Client::builder().timeout(None).build().map_err(lost)?;
-    let response = client.post(&url).header("content-type", "application/json").body(problem).send().map_err(lost)?;
+    let mut request = client.post(&url).header("content-type", "application/json").body(problem);
+    if let Some(key) = key {
+        request = request.bearer_auth(key);
+    }
+    let response = request.send().map_err(lost)?;
     let success = response.status().is_success();
     let body = response.bytes().map_err(lost)?.to_vec();
     Ok(if success { Ok(body) } else { Err(body) })

@@ -4,6 +4,7 @@
 //! One function around the router instead of a stack of layers: at tens of thousands of requests a second each layer shows.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -12,14 +13,16 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use tower::Service;
 use tracing::Instrument;
 
+use super::access::Gate;
 use super::app::App;
 use super::metrics::RouteMetrics;
 use super::problem::{Error, Problem};
 use super::router;
+use crate::analysis::ANALYSES;
 use crate::config::Config;
 use crate::pool::Prepare;
 
@@ -50,6 +53,7 @@ pub struct Edge {
 #[derive(Debug)]
 struct Inner {
     app: Arc<App>,
+    gate: Gate,
     router: Router,
     routes: HashMap<String, Arc<RouteMetrics>>,
     elsewhere: Arc<RouteMetrics>,
@@ -58,13 +62,19 @@ struct Inner {
 
 impl Edge {
     /// A service with its worker threads. Analyses are answered by `prepare`: [`crate::analysis::prepare`], or a test's own.
-    pub fn new(config: Config, prepare: Arc<Prepare>) -> Self {
+    ///
+    /// # Errors
+    /// The file of keys cannot be read.
+    pub fn new(config: Config, prepare: Arc<Prepare>) -> io::Result<Self> {
+        let gate = Gate::new(&config.access)?;
         let app = Arc::new(App::new(config, prepare));
         let (router, document) = router::build(Arc::clone(&app));
-        let routes = document.paths.paths.keys().map(|path| (path.clone(), Arc::new(app.metrics.route(path)))).collect();
+        let analyses = ANALYSES.iter().map(|analysis| format!("/v1/{}", analysis.name));
+        let paths = document.paths.paths.keys().cloned().chain(analyses);
+        let routes = paths.map(|path| (path.clone(), Arc::new(app.metrics.route(&path)))).collect();
         let elsewhere = Arc::new(app.metrics.route("elsewhere"));
         let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
-        Self { inner: Arc::new(Inner { app, router, routes, elsewhere, next_id: AtomicU64::new(seed) }) }
+        Ok(Self { inner: Arc::new(Inner { app, gate, router, routes, elsewhere, next_id: AtomicU64::new(seed) }) })
     }
 
     pub(super) fn app(&self) -> &Arc<App> {
@@ -73,7 +83,7 @@ impl Edge {
 
     /// Answer a request.
     pub async fn answer(&self, mut request: Request) -> Response {
-        let Inner { app, router, routes, elsewhere, .. } = &*self.inner;
+        let Inner { app, gate, router, routes, elsewhere, .. } = &*self.inner;
         let arrival = Instant::now();
         let in_flight = app.enter();
         let id = self.id_of(request.headers());
@@ -81,8 +91,13 @@ impl Edge {
         let method = request.method().clone();
         let route = routes.get(request.uri().path()).unwrap_or(elsewhere);
         let span = tracing::debug_span!("request", id = id.as_str(), %method, route = route.name());
-        let response = router.clone().call(request).instrument(span.clone()).await;
-        let mut response = response.unwrap_or_else(|never| match never {});
+        let mut response = match gate.admit(request.uri().path(), request.headers(), request.extensions().get().copied()) {
+            Ok(()) => {
+                let response = router.clone().call(request).instrument(span.clone()).await;
+                response.unwrap_or_else(|never| match never {})
+            }
+            Err(error) => error.into_response(),
+        };
         if let Some(error) = response.extensions_mut().remove::<Error>() {
             log_failure(&error, &id);
             write_problem(&mut response, Problem::of(&error), &id);
@@ -126,10 +141,13 @@ fn write_problem(response: &mut Response, mut problem: Problem, id: &RequestId) 
     *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    if problem.retry {
-        // Clients that were refused together must not come back together: one to three seconds, by the id's last digit.
-        let spread = id.as_str().bytes().last().map_or(0, |byte| u16::from(byte) % 3);
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(1 + spread));
+    if let Some(seconds) = problem.retry_after {
+        // Clients that were refused together must not come back together: up to two seconds more, by the id's last digit.
+        let spread = id.as_str().bytes().last().map_or(0, |byte| u64::from(byte) % 3);
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds + spread));
+    }
+    if problem.status == 401 {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     let body = problem.to_json();
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));

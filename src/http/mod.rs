@@ -2,6 +2,7 @@
 //!
 //! Reading order: [`run`] (sockets), [`Edge`] (what every request gets), the router's list, the analyses, [`problem`].
 
+mod access;
 mod analyses;
 mod app;
 mod body;

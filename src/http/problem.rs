@@ -3,6 +3,8 @@
 //! Handlers fail with an [`Error`], which knows no status. [`Problem::of`] chooses it, and the edge writes the document, with
 //! the request's id as its `instance`.
 
+use std::time::Duration;
+
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -26,6 +28,12 @@ pub enum Error {
     PayloadTooLarge(usize),
     /// The body did not arrive in time, in milliseconds.
     BodyTimeout(u64),
+    /// No key came with the request.
+    NoKey,
+    /// The key is none of those that open this service.
+    UnknownKey,
+    /// The client has made as many requests as it may; after this long it may make one more.
+    OverQuota(Duration),
     /// The request is broken before its JSON is: a header, the multipart frame, a body cut short.
     Malformed(String),
     /// The analysis failed and says why.
@@ -85,6 +93,8 @@ macro_rules! kinds {
 kinds! {
     MALFORMED_JSON: "malformed-json" 400 "Malformed JSON" "The body is not JSON (RFC 8259). The detail names the line and the column. NaN and Infinity are not JSON: send numbers, or the strings \"NaN\", \"Infinity\", \"-Infinity\" with options.allow_non_finite.";
     MALFORMED_REQUEST: "malformed-request" 400 "Malformed request" "The request is broken outside its JSON: a header that cannot be read, a multipart body without its boundary or with an unknown part, or a body that ended early.";
+    KEY_MISSING: "key-missing" 401 "Key missing" "This service asks for a key: send the header Authorization: Bearer KEY. Its operator gives keys out.";
+    KEY_UNKNOWN: "key-unknown" 403 "Key unknown" "The key in the header Authorization is none of those that open this service. Ask its operator for one.";
     NOT_FOUND: "not-found" 404 "Not found" "There is no such route. GET /openapi.json lists them all.";
     METHOD_NOT_ALLOWED: "method-not-allowed" 405 "Method not allowed" "The route is there, but not for this method. The header Allow names those it has.";
     NOT_ACCEPTABLE: "not-acceptable" 406 "Not acceptable" "Nothing that the header Accept admits can be sent. Replies are application/json, application/vnd.safetensors, or application/x-ndjson where the request was.";
@@ -94,6 +104,7 @@ kinds! {
     INVALID_NETWORK: "invalid-network" 422 "Invalid network" "The body is JSON, but something under /network or /parameters means nothing that can be computed. All faults are listed, each with a JSON pointer and a stable code.";
     INVALID_REQUEST: "invalid-request" 422 "Invalid request" "The body is JSON, but its batch, loss or options mean nothing that can be computed. All faults are listed, each with a JSON pointer and a stable code.";
     OVER_LIMIT: "over-limit" 422 "Over a limit" "The request could be answered, but it costs more than a limit of this service allows. Each error names the limit and the figure. GET /v1/info names all limits.";
+    OVER_QUOTA: "over-quota" 429 "Over quota" "This client has made as many requests as it may in a minute. Nothing was computed; send the same request again after Retry-After seconds, or put many problems into one NDJSON request.";
     INTERNAL: "internal" 500 "Internal error" "A fault of the service, not of the request. It has been logged under the request's id, which is this document's instance.";
     OVERLOADED: "overloaded" 503 "Overloaded" "The service has as much work waiting as it may, or is shutting down. Nothing was computed; send the same request again after Retry-After seconds.";
     DEADLINE_EXCEEDED: "deadline-exceeded" 504 "Deadline exceeded" "There was no answer before the deadline, which is the service's own or the header Deadline-Ms, whichever is shorter.";
@@ -146,10 +157,10 @@ pub struct Problem {
     /// The id of the request (header `X-Request-Id`), under which the service logs.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub instance: String,
-    /// Whether to try the same again later.
+    /// After how many seconds, at the soonest, to try the same again; nothing where that is of no use.
     #[serde(skip)]
     #[schema(ignore)]
-    pub retry: bool,
+    pub retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -168,6 +179,16 @@ impl Problem {
                 Self::new(Kind::PAYLOAD_TOO_LARGE, format!("more than {limit} bytes, the limit body_bytes"))
             }
             Error::BodyTimeout(millis) => Self::new(Kind::REQUEST_TIMEOUT, format!("the body did not arrive within {millis} ms")),
+            Error::NoKey => Self::new(Kind::KEY_MISSING, "the header \"Authorization: Bearer KEY\" is missing".to_owned()),
+            Error::UnknownKey => Self::new(Kind::KEY_UNKNOWN, "the key is none of those that open this service".to_owned()),
+            Error::OverQuota(wait) => {
+                let seconds = wait.as_secs_f64().ceil().max(1.0);
+                Self::new(
+                    Kind::OVER_QUOTA,
+                    format!("as many requests as one client may make in a minute; in {seconds} s there is room"),
+                )
+                .retry_after(seconds as u64)
+            }
             Error::Malformed(detail) => Self::new(Kind::MALFORMED_REQUEST, detail.clone()),
             Error::Failed(Failure::Malformed(faults)) => {
                 let detail =
@@ -192,9 +213,9 @@ impl Problem {
                 Self::new(Kind::DEADLINE_EXCEEDED, "no answer before the deadline".to_owned())
             }
             Error::Deadline(millis) => Self::new(Kind::DEADLINE_EXCEEDED, format!("no answer within {millis} ms")),
-            Error::Overloaded => Self::new(Kind::OVERLOADED, "as much work is waiting as may".to_owned()).retry(),
+            Error::Overloaded => Self::new(Kind::OVERLOADED, "as much work is waiting as may".to_owned()).retry_after(1),
             Error::Draining | Error::Failed(Failure::Stopped(Stop::Cancelled)) => {
-                Self::new(Kind::OVERLOADED, "the service is shutting down".to_owned()).retry()
+                Self::new(Kind::OVERLOADED, "the service is shutting down".to_owned()).retry_after(1)
             }
             Error::Panicked(_) => {
                 Self::new(Kind::INTERNAL, "a fault of the service; it has been logged under this request's id".to_owned())
@@ -215,7 +236,7 @@ impl Problem {
             detail,
             errors: Vec::new(),
             instance: String::new(),
-            retry: false,
+            retry_after: None,
         }
     }
 
@@ -227,8 +248,8 @@ impl Problem {
         self
     }
 
-    fn retry(mut self) -> Self {
-        self.retry = true;
+    fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
         self
     }
 }

@@ -4,6 +4,7 @@
 //! request is answered. A connection has a time to send each request's head; its bodies are timed where they are read.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{interval, sleep};
 
+use super::access::Peer;
 use super::edge::Edge;
 use super::linger::Lingering;
 use crate::analysis;
@@ -26,7 +28,7 @@ use crate::pool::Prepare;
 /// Serve until `shutdown` resolves, then drain. Returns when all accepted requests are answered, or their grace is over.
 ///
 /// # Errors
-/// What the listener says about its own address.
+/// What the listener says about its own address; the file of keys cannot be read.
 pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     run_with(listener, config, Arc::new(analysis::prepare), shutdown).await
 }
@@ -43,7 +45,7 @@ pub async fn run_with(
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
     let grace = Duration::from_millis(config.admission.grace_ms);
-    let edge = Edge::new(config, prepare);
+    let edge = Edge::new(config, prepare)?;
     let app = Arc::clone(edge.app());
     tracing::info!(%address, workers = app.workers, "listening");
     let mut sockets = Sockets::new(listener, edge);
@@ -53,7 +55,7 @@ pub async fn run_with(
         tokio::select! {
             () = &mut shutdown => break,
             _ = tidying.tick() => app.metrics.tidy(),
-            (stream, permit) = sockets.accept() => sockets.serve(stream, permit),
+            (stream, peer, permit) = sockets.accept() => sockets.serve(stream, peer, permit),
         }
     }
     tracing::info!("draining");
@@ -67,7 +69,7 @@ pub async fn run_with(
                 tracing::warn!(grace_ms = grace.as_millis() as u64, "requests outlived their grace");
                 break;
             }
-            (stream, permit) = sockets.accept() => sockets.serve(stream, permit),
+            (stream, peer, permit) = sockets.accept() => sockets.serve(stream, peer, permit),
         }
     }
     drop(sockets);
@@ -100,11 +102,11 @@ impl Sockets {
     }
 
     /// The next connection, once there may be one more.
-    async fn accept(&self) -> (TcpStream, OwnedSemaphorePermit) {
+    async fn accept(&self) -> (TcpStream, IpAddr, OwnedSemaphorePermit) {
         let permit = Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed");
         loop {
             match self.listener.accept().await {
-                Ok((stream, _)) => return (stream, permit),
+                Ok((stream, peer)) => return (stream, peer.ip(), permit),
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     // Out of file descriptors, most likely: trying again at once would only spin.
@@ -115,8 +117,8 @@ impl Sockets {
         }
     }
 
-    fn serve(&self, stream: TcpStream, permit: OwnedSemaphorePermit) {
-        let connection = connection(stream, self.edge.clone(), self.phase.subscribe());
+    fn serve(&self, stream: TcpStream, peer: IpAddr, permit: OwnedSemaphorePermit) {
+        let connection = connection(stream, peer, self.edge.clone(), self.phase.subscribe());
         let alive = self.alive.as_ref().map(|(sender, _)| sender.clone());
         tokio::spawn(async move {
             connection.await;
@@ -133,7 +135,7 @@ impl Sockets {
 }
 
 /// One connection, until it or the service ends.
-async fn connection(stream: TcpStream, edge: Edge, mut phase: watch::Receiver<Phase>) {
+async fn connection(stream: TcpStream, peer: IpAddr, edge: Edge, mut phase: watch::Receiver<Phase>) {
     // Small replies must not wait for the client's acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
     let head_timeout = Duration::from_millis(edge.app().config.admission.head_timeout_ms);
@@ -141,9 +143,11 @@ async fn connection(stream: TcpStream, edge: Edge, mut phase: watch::Receiver<Ph
     let (unread, begun) = (stream.unread(), AtomicBool::new(false));
     let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
         begun.store(true, Ordering::Relaxed);
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(peer));
         let (edge, unread) = (edge.clone(), unread.clone());
         async move {
-            let response = edge.answer(request.map(Body::new)).await;
+            let response = edge.answer(request).await;
             unread.set(response.status().is_client_error() || response.status().is_server_error());
             Ok::<_, std::convert::Infallible>(response)
         }

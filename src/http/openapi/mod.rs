@@ -122,6 +122,9 @@ pub fn document() -> Value {
         }
     }
     schemas.extend(reply::schemas());
+    api["components"]["securitySchemes"] = json!({ "key": { "type": "http", "scheme": "bearer", "description": "A key that the operator gave out; only where the service asks for one." } });
+    // Either no key or one: which, the operator decides.
+    api["security"] = json!([{}, { "key": [] }]);
     api
 }
 
@@ -164,7 +167,7 @@ fn responses(forms: &[Form], reply: &str) -> Value {
     let id = json!({ "description": "The request's id.", "schema": { "type": "string" } });
     let timing = json!({ "description": "Milliseconds in queue, preparing and running.", "schema": { "type": "string" } });
     let mut responses = json!({ "200": { "description": "The answer.", "content": content, "headers": { "X-Request-Id": id, "Server-Timing": timing } } });
-    for status in [400, 406, 408, 413, 415, 422, 500, 503, 504] {
+    for status in [400, 401, 403, 406, 408, 413, 415, 422, 429, 500, 503, 504] {
         let kinds: Vec<_> = Kind::ALL.iter().filter(|kind| kind.status == status).collect();
         let description = kinds.iter().map(|kind| format!("`{}`: {}", kind.slug, kind.meaning)).collect::<Vec<_>>().join(" ");
         let mut response = json!({
@@ -172,7 +175,7 @@ fn responses(forms: &[Form], reply: &str) -> Value {
             "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/ProblemDocument" } } },
             "headers": { "X-Request-Id": id },
         });
-        if status == 503 {
+        if matches!(status, 429 | 503) {
             response["headers"]["Retry-After"] =
                 json!({ "description": "Seconds after which to try again.", "schema": { "type": "integer" } });
         }
