@@ -139,6 +139,14 @@ fn examples_agree_with_pytorch() {
     assert_eq!(count, written, "every example has its golden file");
 }
 
+/// Here every number is a tensor of its own, so that nothing larger hides what it loses.
+#[test]
+fn tails_keep_the_digits_that_mpmath_has() {
+    let (count, worst) = judge("tails", |_, golden| golden["request"].clone());
+    println!("{count} tails, worst relative difference {:e} at {}", worst.difference, worst.place);
+    assert!(count >= 16, "only {count} tails");
+}
+
 /// The value at a path such as `trace/h1/z/0`; the trace is looked up by id.
 fn at<'v>(reply: &'v Value, path: &str) -> &'v Value {
     path.split('/').fold(reply, |value, step| match value {
