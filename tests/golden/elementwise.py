@@ -7,7 +7,7 @@ the cotangents of its inputs; fields are separated by tabs and numbers by spaces
 value is infinite, NaN or above 1e100, and wherever the cotangent is not 1. Elsewhere mpmath decides, at 200 bits: PyTorch must agree with
 it to 4e-15 of the larger of 1 and the value, and where it loses digits (`1 + erf`, `1 - sigmoid`) ours need not.
 
-Left out: tanh where its output rounds to 1 (its slope comes from the output, here as there), the NaN that PyTorch's
+Left out: tanh where its output rounds to 1 (PyTorch takes its slope from the output; `tails/` has the true one), the NaN that PyTorch's
 bce_with_logits gives for a logit of -inf, and the rounding of PyTorch's bce, which clamps p (1 - p) to the *float* next to
 1e-12.
 """

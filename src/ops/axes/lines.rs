@@ -29,19 +29,46 @@ impl Lines {
     }
 }
 
-/// The largest element of a line, and the sum of the exponentials of the elements less the largest.
-pub(in crate::ops) fn log_sum_exp<S: Float>(x: &[S], line: impl Iterator<Item = usize> + Clone) -> (S, S) {
-    let mut largest = None;
-    for at in line.clone() {
-        // NaN wins, so that it shows in the answer.
-        if largest.is_none_or(|largest| x[at] > largest || x[at].is_nan()) {
-            largest = Some(x[at]);
+/// What the softmax of a line is made of. The largest element's exponential, 1 after the shift, stands apart from the others'
+/// sum: together they would round to 1 where one element is all but certain, and the digits of `1 − p` and `ln p` be lost.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::ops) struct Contest<S> {
+    /// Where the largest element stands.
+    pub(in crate::ops) winner: usize,
+    /// The largest element.
+    pub(in crate::ops) largest: S,
+    /// The sum of the others' exponentials, over the largest one's.
+    pub(in crate::ops) rest: S,
+}
+
+impl<S: Float> Contest<S> {
+    /// Of the elements of a line of `x`.
+    pub(in crate::ops) fn of(x: &[S], line: impl Iterator<Item = usize> + Clone) -> Self {
+        let mut found: Option<(usize, S)> = None;
+        for at in line.clone() {
+            // NaN wins, so that it shows in the answer.
+            if found.is_none_or(|(_, largest)| x[at] > largest || x[at].is_nan()) {
+                found = Some((at, x[at]));
+            }
         }
+        let (winner, largest) = found.unwrap_or((0, S::ZERO));
+        // 0, but NaN where the largest is not finite: there is no softmax then.
+        let mut rest = largest - largest;
+        for at in line {
+            if at != winner {
+                rest += (x[at] - largest).exp();
+            }
+        }
+        Self { winner, largest, rest }
     }
-    let largest = largest.unwrap_or(S::ZERO);
-    let mut sum = S::ZERO;
-    for at in line {
-        sum += (x[at] - largest).exp();
+
+    /// `Σ e^{xₖ}` over the largest summand.
+    pub(in crate::ops) fn sum(&self) -> S {
+        S::ONE + self.rest
     }
-    (largest, sum)
+
+    /// The logarithm of [`Contest::sum`].
+    pub(in crate::ops) fn log_sum(&self) -> S {
+        self.rest.ln_1p()
+    }
 }

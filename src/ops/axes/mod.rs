@@ -6,7 +6,7 @@ pub(super) mod mean;
 pub(super) mod softmax;
 pub(super) mod sum;
 
-pub(super) use lines::{Lines, log_sum_exp};
+pub(super) use lines::{Contest, Lines};
 pub use sum::Sum;
 
 use super::attributes::{Attribute, Default, Invalid, Kind, Values};

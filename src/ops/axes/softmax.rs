@@ -1,7 +1,7 @@
 //! `y_c = e^{x_c} / Σ_k e^{x_k}` along an axis,  `x̄ = y ⊙ (ȳ − Σ_k ȳ_k y_k)`. The largest element is subtracted first, so that
 //! nothing overflows.
 
-use super::lines::{Lines, log_sum_exp};
+use super::lines::{Contest, Lines};
 use crate::ops::attributes::{Attribute, Default, Kind};
 use crate::ops::{Arity, Cotangents, Describe, Entry, Flops, Op, Point, Reads, Scalar};
 use crate::tensor::{Shape, ShapeError, Tensor};
@@ -53,9 +53,10 @@ impl<S: Scalar> Op<S> for Softmax {
         let lines = Lines::along(shape, shape.axis(self.dim).expect("checked by the shape rule"));
         let mut y = x[0].data().to_vec();
         for start in lines.starts() {
-            let (largest, sum) = log_sum_exp(x[0].data(), lines.elements(start));
+            let contest = Contest::of(x[0].data(), lines.elements(start));
+            let sum = contest.sum();
             for at in lines.elements(start) {
-                y[at] = (y[at] - largest).exp() / sum;
+                y[at] = (y[at] - contest.largest).exp() / sum;
             }
         }
         Tensor::new(shape, y)
