@@ -56,9 +56,9 @@ async fn ask(app: Arc<App>, question: Question, request: Request) -> Result<Resp
 /// How long the client waits: the service's deadline, or the header's where that is shorter.
 fn patience(headers: &HeaderMap, limit: Duration) -> Result<Duration, Error> {
     let Some(value) = headers.get(&DEADLINE) else { return Ok(limit) };
-    let millis = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    let millis =
-        millis.ok_or_else(|| Error::Malformed("the header Deadline-Ms is not a whole number of milliseconds".to_owned()))?;
+    let millis = value.to_str().ok().and_then(|text| text.trim().parse().ok()).filter(|&millis| millis > 0);
+    let millis = millis
+        .ok_or_else(|| Error::Malformed("the header Deadline-Ms is not a whole number of milliseconds, at least 1".to_owned()))?;
     Ok(limit.min(Duration::from_millis(millis)))
 }
 

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::analysis::{Failure, Stop};
 use crate::pool::Refusal;
-use crate::spec::fault::Faults;
+use crate::spec::fault::{Code, Faults};
 
 /// Why a request has no answer.
 #[derive(Debug, Clone)]
@@ -195,6 +195,10 @@ impl Problem {
                     faults.listed().first().map_or_else(|| "the body is not JSON".to_owned(), |fault| fault.detail.clone());
                 Self::new(Kind::MALFORMED_JSON, detail).with(faults)
             }
+            Error::Failed(Failure::OverLimit(faults)) => Self::over_limit(faults),
+            Error::Failed(Failure::Invalid(faults)) if faults.listed().iter().all(|fault| fault.code == Code::LimitExceeded) => {
+                Self::over_limit(faults)
+            }
             Error::Failed(Failure::Invalid(faults)) => {
                 let of_network = |pointer: &str| {
                     ["/network", "/parameters"]
@@ -205,9 +209,6 @@ impl Problem {
                 let kind = if inside > 0 { Kind::INVALID_NETWORK } else { Kind::INVALID_REQUEST };
                 let place = if inside > 0 && inside == faults.listed().len() { "network" } else { "request" };
                 Self::new(kind, counted(faults, "problem", &format!("in the {place}"))).with(faults)
-            }
-            Error::Failed(Failure::OverLimit(faults)) => {
-                Self::new(Kind::OVER_LIMIT, counted(faults, "limit", "exceeded")).with(faults)
             }
             Error::Failed(Failure::Stopped(Stop::Deadline)) => {
                 Self::new(Kind::DEADLINE_EXCEEDED, "no answer before the deadline".to_owned())
@@ -240,6 +241,10 @@ impl Problem {
         }
     }
 
+    fn over_limit(faults: &Faults) -> Self {
+        Self::new(Kind::OVER_LIMIT, counted(faults, "limit", "exceeded")).with(faults)
+    }
+
     fn with(mut self, faults: &Faults) -> Self {
         let listed = faults.listed().iter();
         self.errors = listed
@@ -266,7 +271,7 @@ fn counted(faults: &Faults, noun: &str, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::fault::{At, Code};
+    use crate::spec::fault::At;
 
     fn invalid(pointers: &[&str], cap: usize) -> Problem {
         let mut faults = Faults::new(cap);
@@ -289,6 +294,11 @@ mod tests {
         check(&invalid(&["network", "parameters/w"], 9), "/problems/invalid-network", "2 problems in the network");
         check(&invalid(&["network", "batch"], 9), "/problems/invalid-network", "2 problems in the request");
         check(&invalid(&["networks"], 9), "/problems/invalid-request", "1 problem in the request");
+        let mut limits = Faults::new(9);
+        limits.push(At::ROOT.name("network"), Code::LimitExceeded, "too many nodes");
+        check(&Problem::of(&Error::Failed(Failure::Invalid(limits.clone()))), "/problems/over-limit", "1 limit exceeded");
+        limits.push(At::ROOT.name("network"), Code::InvalidValue, "wrong");
+        check(&Problem::of(&Error::Failed(Failure::Invalid(limits))), "/problems/invalid-network", "2 problems in the network");
         let many = invalid(&["batch"; 5], 2);
         check(&many, "/problems/invalid-request", "5 problems in the request, the first 2 are listed");
         assert_eq!(many.errors.len(), 2);

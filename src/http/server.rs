@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::http::{HeaderValue, header};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -118,11 +119,11 @@ impl Sockets {
     }
 
     fn serve(&self, stream: TcpStream, peer: IpAddr, permit: OwnedSemaphorePermit) {
-        let connection = connection(stream, peer, self.edge.clone(), self.phase.subscribe());
         let alive = self.alive.as_ref().map(|(sender, _)| sender.clone());
+        let connection = connection(stream, peer, self.edge.clone(), self.phase.subscribe(), alive);
         tokio::spawn(async move {
             connection.await;
-            drop((permit, alive));
+            drop(permit);
         });
     }
 
@@ -134,21 +135,30 @@ impl Sockets {
     }
 }
 
-/// One connection, until it or the service ends.
-async fn connection(stream: TcpStream, peer: IpAddr, edge: Edge, mut phase: watch::Receiver<Phase>) {
+/// One connection, until it or the service ends. While it holds `alive` a drain waits for it.
+async fn connection(
+    stream: TcpStream,
+    peer: IpAddr,
+    edge: Edge,
+    mut phase: watch::Receiver<Phase>,
+    mut alive: Option<mpsc::Sender<()>>,
+) {
     // Small replies must not wait for the client's acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
     let head_timeout = Duration::from_millis(edge.app().config.admission.head_timeout_ms);
     let stream = Lingering::new(stream);
-    let (unread, begun) = (stream.unread(), AtomicBool::new(false));
+    let (unread, begun, now) = (stream.unread(), AtomicBool::new(false), phase.clone());
     let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
         begun.store(true, Ordering::Relaxed);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer));
-        let (edge, unread) = (edge.clone(), unread.clone());
+        let (edge, unread, now) = (edge.clone(), unread.clone(), now.clone());
         async move {
-            let response = edge.answer(request).await;
+            let mut response = edge.answer(request).await;
             unread.set(response.status().is_client_error() || response.status().is_server_error());
+            if *now.borrow() == Phase::Draining {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             Ok::<_, std::convert::Infallible>(response)
         }
     });
@@ -157,10 +167,6 @@ async fn connection(stream: TcpStream, peer: IpAddr, edge: Edge, mut phase: watc
         .header_read_timeout(head_timeout)
         .serve_connection(TokioIo::new(stream), service);
     let mut serving = pin!(serving);
-    let mut draining = *phase.borrow_and_update() == Phase::Draining;
-    if draining {
-        serving.as_mut().graceful_shutdown();
-    }
     loop {
         tokio::select! {
             biased;
@@ -171,13 +177,11 @@ async fn connection(stream: TcpStream, peer: IpAddr, edge: Edge, mut phase: watc
                 return;
             }
             changed = phase.changed() => match changed {
-                // The service has ended, or no request ever came.
-                Err(_) => return,
-                Ok(()) if !draining && !begun.load(Ordering::Relaxed) => return,
-                Ok(()) => {
-                    draining = true;
-                    serving.as_mut().graceful_shutdown();
-                }
+                Err(_) => return, // the service has ended
+                Ok(()) if begun.load(Ordering::Relaxed) => serving.as_mut().graceful_shutdown(),
+                // Nothing was asked yet, so nobody waits for it; a request that comes now is told. hyper's own shutdown would
+                // close the connection without a word.
+                Ok(()) => drop(alive.take()),
             },
         }
     }

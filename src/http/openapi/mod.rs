@@ -94,7 +94,7 @@ pub fn document() -> Value {
             "operationId": analysis.name,
             "parameters": [
                 { "name": "Deadline-Ms", "in": "header", "required": false, "schema": { "type": "integer", "minimum": 1 }, "description": "How long the client waits, in milliseconds; shortens the service's own deadline." },
-                { "name": "X-Request-Id", "in": "header", "required": false, "schema": { "type": "string", "maxLength": 128 }, "description": "An id of the client's own, echoed and logged; else one is made." },
+                { "name": "X-Request-Id", "in": "header", "required": false, "schema": { "type": "string" }, "description": "An id of the client's own, echoed and logged: at most 128 letters, digits and -_.:~+/=@. For any other, one is made." },
             ],
             "requestBody": request_body(&problem, examples),
             "responses": responses(analysis.forms, reply),

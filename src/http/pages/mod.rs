@@ -75,7 +75,7 @@ fn codes_of(kind: &Kind) -> Vec<Code> {
     } else if *kind == Kind::OVER_LIMIT {
         of_limit.to_vec()
     } else if *kind == Kind::INVALID_NETWORK || *kind == Kind::INVALID_REQUEST {
-        all.filter(|code| !of_text.contains(code) && !of_limit.contains(code)).collect()
+        all.filter(|code| !of_text.contains(code)).collect()
     } else {
         Vec::new()
     }
