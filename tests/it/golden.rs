@@ -9,9 +9,9 @@ use serde_json::Value;
 
 /// The largest difference found, relative to the larger of the expected value and its tensor's largest magnitude.
 #[derive(Debug, Default)]
-struct Worst {
-    difference: f64,
-    place: String,
+pub(crate) struct Worst {
+    pub(crate) difference: f64,
+    pub(crate) place: String,
 }
 
 /// The golden files of a folder, in order.
@@ -59,7 +59,14 @@ fn scale(value: &Value) -> f64 {
 }
 
 /// Compare everything that `expected` holds; `ours` may hold more.
-fn compare(ours: &Value, expected: &Value, place: &str, scale_of: Option<f64>, worst: &mut Worst, faults: &mut Vec<String>) {
+pub(crate) fn compare(
+    ours: &Value,
+    expected: &Value,
+    place: &str,
+    scale_of: Option<f64>,
+    worst: &mut Worst,
+    faults: &mut Vec<String>,
+) {
     match (ours, expected) {
         (Value::Object(ours), Value::Object(expected)) => {
             for (name, expected) in expected {

@@ -6,9 +6,11 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write as _};
-use std::process::{Child, Command, Output, Stdio};
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
 use std::{env, fs};
+
+use crate::support::{Served, dedz, without_settings};
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 const DOCUMENTED: &str = "127.0.0.1:8080";
@@ -16,7 +18,7 @@ const DOCUMENTED: &str = "127.0.0.1:8080";
 #[test]
 fn readme_outputs_are_those_of_a_run() {
     let readme = fs::read_to_string(README).expect("the README is checked in");
-    let service = Service::start();
+    let service = Served::start(&[]);
     let mut fresh = String::new();
     let mut ran = 0;
     let mut lines: VecDeque<&str> = readme.lines().collect();
@@ -127,7 +129,7 @@ fn parse(text: &str) -> Line {
 }
 
 /// What a reader sees on the terminal.
-fn run(script: &str, service: &Service) -> String {
+fn run(script: &str, service: &Served) -> String {
     let mut seen = String::new();
     for mut line in commands(script) {
         let shows_errors = line.words.iter().position(|word| word == "2>&1").map(|at| line.words.remove(at)).is_some();
@@ -137,7 +139,7 @@ fn run(script: &str, service: &Service) -> String {
         let words: Vec<&str> = line.words.iter().map(String::as_str).collect();
         let mut output = match words[..] {
             ["cargo", "run", "--release", "--", ref arguments @ ..] | ["dedz", ref arguments @ ..] => {
-                let output = piped(Command::new(env!("CARGO_BIN_EXE_dedz")).args(arguments), line.input.as_bytes());
+                let output = piped(&mut dedz(arguments), line.input.as_bytes());
                 let errors = String::from_utf8(output.stderr).expect("messages are text");
                 assert!(output.status.success() || shows_errors, "{words:?} failed:\n{errors}");
                 let mut text = String::from_utf8(output.stdout).expect("output is text");
@@ -161,10 +163,8 @@ fn run(script: &str, service: &Service) -> String {
 
 /// Run with this standard input, from the repository's root, without what the caller's environment says of dedz.
 fn piped(command: &mut Command, input: &[u8]) -> Output {
-    for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DEDZ_")) {
-        command.env_remove(name);
-    }
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    without_settings(command);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the command starts");
     let mut stdin = child.stdin.take().expect("it was piped");
     std::thread::scope(|scope| {
@@ -221,38 +221,4 @@ fn curl(arguments: &[&str], input: &str) -> String {
         request = request.header(name, value);
     }
     request.send().and_then(reqwest::blocking::Response::text).expect("the service answers")
-}
-
-/// The binary's own service on a free port; it ends with the test.
-struct Service {
-    child: Child,
-    address: String,
-}
-
-impl Service {
-    fn start() -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dedz"));
-        for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DEDZ_")) {
-            command.env_remove(name);
-        }
-        command.args(["serve", "--addr", "127.0.0.1:0"]).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the service starts");
-        let mut log = BufReader::new(child.stderr.take().expect("it was piped")).lines();
-        let address = log.by_ref().map_while(Result::ok).find_map(|line| {
-            let (_, rest) = line.split_once("127.0.0.1:")?;
-            let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-            Some(format!("127.0.0.1:{port}"))
-        });
-        // Its log is read to the end, so that it never waits for a reader.
-        std::thread::spawn(move || log.map_while(Result::ok).for_each(drop));
-        Self { child, address: address.expect("the service logs its address") }
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        // A failure to end it is a failure to find it, and the test's verdict stands.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
 }
