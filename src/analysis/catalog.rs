@@ -2,7 +2,7 @@
 //! tables that requests are read by.
 
 use crate::losses;
-use crate::lower::layers::{self, ParameterDoc};
+use crate::lower::layers::{self, Activation, OutputDoc, ParameterDoc};
 use crate::ops::attributes::{Attribute, Default, Kind};
 use crate::ops::{self, Arity};
 use crate::spec::write::Writer;
@@ -24,6 +24,10 @@ pub struct Item {
     pub attributes: &'static [Attribute],
     /// Its parameters.
     pub parameters: &'static [ParameterDoc],
+    /// Its outputs after the first.
+    pub outputs: &'static [OutputDoc],
+    /// What an `activation` in a node means.
+    pub takes: Activation,
     /// What targets a loss takes.
     pub targets: Option<&'static str>,
     /// Whether a neuron may have it as its activation.
@@ -39,6 +43,8 @@ pub const NEURON: Item = Item {
     arity: Some(Arity::AtLeast(1)),
     attributes: &[],
     parameters: &[ParameterDoc::new("<source>-><id>", "[]"), ParameterDoc::new("bias", "[]")],
+    outputs: &[],
+    takes: Activation::After,
     targets: None,
     elementwise: false,
 };
@@ -53,6 +59,8 @@ pub fn ops() -> impl Iterator<Item = Item> {
         arity: Some(entry.arity),
         attributes: entry.attributes,
         parameters: &[],
+        outputs: &[],
+        takes: Activation::After,
         targets: None,
         elementwise: entry.elementwise,
     }))
@@ -68,6 +76,8 @@ pub fn layers() -> impl Iterator<Item = Item> {
         arity: Some(layer.arity),
         attributes: layer.attributes,
         parameters: layer.parameters,
+        outputs: layer.outputs,
+        takes: layer.activation,
         targets: None,
         elementwise: false,
     })
@@ -83,6 +93,8 @@ pub fn losses() -> impl Iterator<Item = Item> {
         arity: None,
         attributes: loss.attributes,
         parameters: &[],
+        outputs: &[],
+        takes: Activation::Refused,
         targets: Some(loss.targets),
         elementwise: false,
     })
@@ -129,6 +141,16 @@ fn item(w: &mut Writer, item: &Item) {
                 });
             }
         });
+        if !item.outputs.is_empty() {
+            w.key("outputs").array(|w| {
+                for output in item.outputs {
+                    w.object(|w| {
+                        w.key("name").string(output.name);
+                        w.key("shape").string(output.shape);
+                    });
+                }
+            });
+        }
         if let Some(targets) = item.targets {
             w.key("targets").string(targets);
         }
@@ -146,6 +168,8 @@ fn attribute(w: &mut Writer, attribute: &Attribute) {
             Kind::Integers => ("integer or list of integers", &[][..]),
             Kind::IntegersOrWord(words) => ("integer, list of integers, or string", words),
             Kind::Tensor => ("tensor", &[][..]),
+            Kind::Mask => ("tensor or nested lists of booleans", &[][..]),
+            Kind::MaskOrInput => ("tensor, nested lists of booleans, or name of an input", &[][..]),
             Kind::Seed => ("integer or string", &[][..]),
         };
         w.key("type").string(kind);

@@ -14,18 +14,18 @@ impl<'a> Context<'_, '_, 'a> {
     pub(crate) fn attributes(
         &mut self,
         table: &[Attribute],
-        parameters: &[&'static str],
+        parameters: &[&str],
         members: Vec<(Cow<'a, str>, Json<'a>)>,
     ) -> Result<Values, Failed> {
         let mut values = Values::defaults(table);
         let mut result = Ok(());
         let mut given = Vec::new();
         for (name, json) in members {
-            let parameter = parameters.iter().find(|&&parameter| parameter == name);
+            let parameter = parameters.iter().any(|parameter| is_named(parameter, &name));
             let attribute = table.iter().find(|attribute| attribute.name == name);
             match (parameter, attribute) {
-                (Some(&parameter), None) => self.inline.push((parameter, json)),
-                (Some(&parameter), Some(_)) if !matches!(json, Json::Bool(_)) => self.inline.push((parameter, json)),
+                (true, None) => self.inline.push((name, json)),
+                (true, Some(_)) if !matches!(json, Json::Bool(_)) => self.inline.push((name, json)),
                 (_, Some(attribute)) => {
                     given.push(attribute.name);
                     match self.attribute(attribute, json) {
@@ -33,7 +33,7 @@ impl<'a> Context<'_, '_, 'a> {
                         Err(failed) => result = Err(failed),
                     }
                 }
-                (None, None) => {
+                (false, None) => {
                     let known = table.iter().map(|attribute| attribute.name).chain(parameters.iter().copied());
                     let common: &[&str] = match self.pointer.rsplit('/').next() {
                         Some("loss") => &["op", "of", "reduction"],
@@ -84,6 +84,8 @@ impl<'a> Context<'_, '_, 'a> {
                     TensorSpec::Init(_) => Err(Failed),
                 };
             }
+            (Kind::MaskOrInput, Json::String(name)) => Some(Value::Word(name.into_owned())),
+            (Kind::Mask | Kind::MaskOrInput, json) => return self.mask(attribute.name, json),
             _ => None,
         };
         value.ok_or_else(|| {
@@ -91,6 +93,57 @@ impl<'a> Context<'_, '_, 'a> {
             self.fault_in(attribute.name, Code::WrongType, detail)
         })
     }
+}
+
+impl<'a> Context<'_, '_, 'a> {
+    /// A mask of scores as what is added to them: booleans leave out where true, as PyTorch's do; numbers are added themselves.
+    fn mask(&mut self, name: &str, json: Json<'a>) -> Result<Value, Failed> {
+        if let Some((shape, left_out)) = booleans(&json) {
+            let data = left_out.into_iter().map(|left_out| if left_out { f64::NEG_INFINITY } else { 0.0 }).collect();
+            return Ok(Value::Tensor { shape, data });
+        }
+        let mut first = &json;
+        while let Json::Array(row) = first
+            && let Some(inner) = row.first()
+        {
+            first = inner;
+        }
+        if let Json::Bool(_) = first {
+            let detail = format!("{name}: expected true and false in nested arrays of one length, and nothing else");
+            return Err(self.fault_in(name, Code::RaggedArray, detail));
+        }
+        let pointer = format!("{}/{name}", self.pointer);
+        match self.lowering.read(json, &pointer, false)? {
+            TensorSpec::Values { shape, data } => Ok(Value::Tensor { shape, data }),
+            TensorSpec::Init(_) => Err(Failed),
+        }
+    }
+}
+
+/// A rectangular array of `true` and `false`, level by level.
+fn booleans(json: &Json<'_>) -> Option<(Vec<usize>, Vec<bool>)> {
+    let (mut shape, mut level) = (Vec::new(), vec![json]);
+    loop {
+        let truths = level.iter().map(|json| if let Json::Bool(truth) = json { Some(*truth) } else { None });
+        if let Some(data) = truths.collect() {
+            return Some((shape, data));
+        }
+        let rows = level.iter().map(|json| if let Json::Array(row) = json { Some(row) } else { None });
+        let rows: Vec<_> = rows.collect::<Option<_>>()?;
+        let length = rows.first()?.len();
+        if rows.iter().any(|row| row.len() != length) {
+            return None;
+        }
+        shape.push(length);
+        level = rows.into_iter().flatten().collect();
+    }
+}
+
+/// Whether `name` is the parameter that a table calls `known`, in which `{k}` stands for a number.
+fn is_named(known: &str, name: &str) -> bool {
+    let Some((before, after)) = known.split_once("{k}") else { return known == name };
+    let number = name.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+    number.is_some_and(|k| k == "0" || (!k.starts_with('0') && !k.is_empty() && k.bytes().all(|c| c.is_ascii_digit())))
 }
 
 /// A whole number that a double holds exactly.
@@ -108,6 +161,8 @@ fn expected(kind: Kind) -> &'static str {
         Kind::Integers => "a whole number or a list of them",
         Kind::IntegersOrWord(_) => "a whole number, a list of them, or a string",
         Kind::Tensor => "a tensor",
+        Kind::Mask => "true and false in nested arrays, or a tensor",
+        Kind::MaskOrInput => "true and false in nested arrays, a tensor, or the name of an input",
         Kind::Seed => "a whole number from 0 to 2^64-1, or a string",
     }
 }

@@ -1,5 +1,6 @@
 //! What a layer or a loss sees while it is being lowered: ops to append, parameters to ask for, one place to complain.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::parameters::{Found, Parameter};
@@ -24,12 +25,16 @@ pub struct Context<'c, 'l, 'a> {
     /// The JSON pointer of the object that is being lowered.
     pub(super) pointer: String,
     /// Parameter values that stand inline in it, not yet asked for.
-    pub(super) inline: Vec<(&'static str, Json<'a>)>,
+    pub(super) inline: Vec<(Cow<'a, str>, Json<'a>)>,
+    /// The activation that stands in it, for a layer that has a place for one within.
+    pub(super) within: Option<Box<dyn AnyOp>>,
+    /// The further outputs that were asked for, as the layer gave them.
+    pub(super) further: Vec<(String, NodeId)>,
 }
 
 impl<'c, 'l> Context<'c, 'l, '_> {
     pub(crate) fn new(lowering: &'c mut Lowering<'l>, id: &'c str, pointer: String) -> Self {
-        Self { lowering, id, pointer, inline: Vec::new() }
+        Self { lowering, id, pointer, inline: Vec::new(), within: None, further: Vec::new() }
     }
 
     /// The node's id.
@@ -112,7 +117,7 @@ impl<'c, 'l> Context<'c, 'l, '_> {
     ///
     /// # Errors
     /// It is missing, given twice, or of another shape; reported.
-    pub fn parameter(&mut self, name: &'static str, dims: &[usize]) -> Result<NodeId, Failed> {
+    pub fn parameter(&mut self, name: &str, dims: &[usize]) -> Result<NodeId, Failed> {
         self.tensor(name, dims, true)
     }
 
@@ -120,14 +125,14 @@ impl<'c, 'l> Context<'c, 'l, '_> {
     ///
     /// # Errors
     /// As [`Context::parameter`].
-    pub fn buffer(&mut self, name: &'static str, dims: &[usize]) -> Result<NodeId, Failed> {
+    pub fn buffer(&mut self, name: &str, dims: &[usize]) -> Result<NodeId, Failed> {
         self.tensor(name, dims, false)
     }
 
-    fn tensor(&mut self, name: &'static str, dims: &[usize], trained: bool) -> Result<NodeId, Failed> {
+    fn tensor(&mut self, name: &str, dims: &[usize], trained: bool) -> Result<NodeId, Failed> {
         let shape = Shape::new(dims).map_err(|error| self.shape_fault(error))?;
         let canonical = format!("{}.{name}", self.id);
-        let inline = self.inline.iter().position(|(known, _)| *known == name).map(|at| self.inline.swap_remove(at).1);
+        let inline = self.inline.iter().position(|(known, _)| known == name).map(|at| self.inline.swap_remove(at).1);
         match inline {
             None | Some(Json::Null) => self.lowering.entry(&canonical, shape, trained, &self.pointer),
             Some(Json::String(entry)) => {
@@ -304,7 +309,7 @@ impl Context<'_, '_, '_> {
     /// The shape of the value that the client gives for the parameter `name`, where it gives one.
     pub fn given_shape(&self, name: &str) -> Option<Vec<usize>> {
         let entry = |name: &str| self.lowering.parameters.shape_of(name, &self.lowering.graph);
-        match self.inline.iter().find(|(known, _)| *known == name) {
+        match self.inline.iter().find(|(known, _)| known == name) {
             None | Some((_, Json::Null)) => entry(&format!("{}.{name}", self.id)),
             Some((_, Json::String(shared))) => entry(shared),
             Some((_, value)) => tensor::written_shape(value),
@@ -313,7 +318,7 @@ impl Context<'_, '_, '_> {
 
     /// Buffers that this call does not read may be given all the same: PyTorch's `state_dict` holds them.
     pub fn ignore_buffers(&mut self, names: &[&'static str]) {
-        self.inline.retain(|(name, _)| !names.contains(name));
+        self.inline.retain(|(name, _)| !names.contains(&name.as_ref()));
         for name in names {
             self.lowering.parameters.take(&format!("{}.{name}", self.id));
         }
@@ -321,6 +326,53 @@ impl Context<'_, '_, '_> {
 }
 
 impl Context<'_, '_, '_> {
+    /// The activation for its place within the layer, taken once; nothing where the client left it out.
+    pub fn within(&mut self) -> Option<Box<dyn AnyOp>> {
+        self.within.take()
+    }
+
+    /// Whether anybody names the further output `output` of this node.
+    pub fn asks_for(&self, output: &str) -> bool {
+        self.lowering.asked.contains(&format!("{}.{output}", self.id))
+    }
+
+    /// The further output `output`, one that [`Context::asks_for`].
+    pub fn further(&mut self, output: &str, value: NodeId) {
+        self.further.push((format!("{}.{output}", self.id), value));
+    }
+
+    /// Report parameters that stand inline and that the layer, with these attributes, does not have.
+    pub(super) fn surplus_inline(&mut self, op: &str) -> Result<(), Failed> {
+        let mut result = Ok(());
+        for (name, _) in std::mem::take(&mut self.inline) {
+            let detail = format!("with these attributes {op} has no parameter \"{name}\"");
+            result = Err(self.fault_in(&escape(&name), Code::SurplusParameter, detail));
+        }
+        result
+    }
+
+    /// The input of the network that `member` names: one declared i64 that holds zeros and ones.
+    ///
+    /// # Errors
+    /// There is none, or it holds others; reported.
+    pub fn flags(&mut self, name: &str, member: &str) -> Result<NodeId, Failed> {
+        let known = self.lowering.integer_inputs.iter().find(|(_, known, _)| known == name);
+        let Some(&(value, _, largest)) = known else {
+            if self.lowering.failed.contains(name) {
+                return Err(Failed);
+            }
+            let detail = format!(
+                "no input \"{name}\" is declared as {{\"shape\": […], \"dtype\": \"i64\"}}; declare it, or give the mask itself"
+            );
+            return Err(self.fault_in(member, Code::UnknownNode, format!("{member}: {detail}")));
+        };
+        let Some(Leaf::Values(data)) = self.lowering.leaf_of(value).filter(|_| largest > 1.0) else { return Ok(value) };
+        let at = data.iter().position(|&flag| flag > 1.0).unwrap_or_default();
+        let detail = format!("{member} of \"{}\" reads zeros and ones, found {}", self.id, data[at]);
+        let pointer = format!("{}/{}", self.lowering.input_pointer(name), self.shape(value).place(at));
+        Err(self.lowering_fault(&pointer, Code::OutOfRange, detail))
+    }
+
     /// Report a fault elsewhere in the request.
     pub fn lowering_fault(&mut self, pointer: &str, code: Code, detail: impl Into<String>) -> Failed {
         self.lowering.faults.push_pointer(pointer.to_owned(), code, detail);

@@ -26,7 +26,7 @@ use crate::losses;
 use crate::ops::{self, Arity};
 pub(crate) use crate::spec::decode::hint;
 use crate::spec::fault::{At, Code, Faults};
-use crate::spec::problem::{ActivationSpec, BatchSpec, Inputs, NetworkSpec, NodeSpec, Options, Pointers, Problem};
+use crate::spec::problem::{ActivationSpec, BatchSpec, Inputs, NetworkSpec, NodeSpec, Options, Pointers, Problem, Source, Trace};
 use crate::spec::tensor::InitSpec;
 
 /// A problem as a graph, with what is needed to run it and to name what it gives.
@@ -150,6 +150,7 @@ pub fn lower(problem: Problem<'_>, need: Need, limits: &Limits, faults: &mut Fau
         parameters: parameters::Table::new(parameters, every_parameter),
         names: HashMap::with_capacity(network.inputs.len() + network.nodes.len()),
         shared: HashSet::new(),
+        asked: HashSet::new(),
         failed: HashSet::new(),
         unread: problem.parameters_failed.into_iter().collect(),
         integer_inputs: Vec::new(),
@@ -169,6 +170,9 @@ pub fn lower(problem: Problem<'_>, need: Need, limits: &Limits, faults: &mut Fau
         lowering.faults.push(At::ROOT.name("batch"), Code::MissingField, "the minibatch has no \"inputs\"");
     }
     let network_whole = network.whole;
+    let loss_of = loss.iter().flat_map(|loss| loss.of.iter().map(AsRef::as_ref));
+    let traced = if let Trace::Only(names) = &options.trace { &names[..] } else { &[] };
+    lowering.asked = loss_of.chain(traced.iter().map(String::as_str)).map(str::to_owned).collect();
     let inputs = lowering.inputs(&network, inputs);
     let nodes = lowering.nodes(network);
     lowering.surplus();
@@ -203,6 +207,8 @@ pub(crate) struct Lowering<'l> {
     names: HashMap<String, Named>,
     /// Entries of `parameters` that some inline name refers to, so that several may share them.
     shared: HashSet<String>,
+    /// Names that the loss, the options or a node that reads a layer of several outputs may mean one of its further outputs by.
+    asked: HashSet<String>,
     /// Entries of `parameters` that could not be read.
     unread: HashSet<String>,
     /// Inputs and nodes that could not be lowered.
@@ -229,6 +235,7 @@ impl Lowering<'_> {
             // Until it is lowered; one on a cycle, or that depends on one, never is, and those who read it stay silent.
             self.names.insert(node.id.to_string(), Named::Failed);
         }
+        self.further_outputs(&network.nodes, &mut positions);
         network.nodes.iter().for_each(|node| self.refer(node));
         let sources: Vec<Vec<usize>> = network.nodes.iter().map(|node| Self::sources_of(node, &positions)).collect();
         let order = order::order(&sources);
@@ -242,9 +249,9 @@ impl Lowering<'_> {
             let id = node.id.to_string();
             let pointer = pointers.node(node.index);
             match self.node(node, pointer) {
-                Ok(node) => {
-                    self.names.insert(id, Named::Value(node.z));
-                    traced.push(node);
+                Ok(all) => {
+                    self.names.extend(all.iter().map(|node| (node.id.clone(), Named::Value(node.z))));
+                    traced.extend(all);
                 }
                 Err(Failed) => drop(self.failed.insert(id)),
             }
@@ -258,7 +265,33 @@ impl Lowering<'_> {
         traced
     }
 
-    fn node(&mut self, node: NodeSpec<'_>, pointer: String) -> Result<Traced, Failed> {
+    /// Make known, as `<id>.<name>`, the further outputs of layers that somebody names; a node or input of that very name comes
+    /// first.
+    fn further_outputs(&mut self, nodes: &[NodeSpec<'_>], positions: &mut HashMap<String, usize>) {
+        let mut known = HashMap::new();
+        for (position, node) in nodes.iter().enumerate() {
+            let layer = layers::CATALOG.iter().find(|layer| !layer.outputs.is_empty() && layer.name == node.op);
+            let outputs = layer.map_or(&[][..], |layer| layer.outputs);
+            known.extend(outputs.iter().map(|output| (format!("{}.{}", node.id, output.name), position)));
+        }
+        known.retain(|name, _| !self.names.contains_key(name));
+        if known.is_empty() {
+            return;
+        }
+        for node in nodes {
+            let Inputs::List(sources) = &node.inputs else { continue };
+            let names =
+                sources.iter().filter_map(|source| if let Source::Name(name) = source { Some(name.as_ref()) } else { None });
+            self.asked.extend(names.filter(|name| known.contains_key(*name)).map(str::to_owned));
+        }
+        for (name, position) in known.into_iter().filter(|(name, _)| self.asked.contains(name)) {
+            self.names.insert(name.clone(), Named::Failed);
+            positions.insert(name, position);
+        }
+    }
+
+    /// A node, and after it those of its further outputs that somebody names.
+    fn node(&mut self, node: NodeSpec<'_>, pointer: String) -> Result<Vec<Traced>, Failed> {
         if !node.ok {
             return Err(Failed);
         }
@@ -267,15 +300,26 @@ impl Lowering<'_> {
         let names = sources::names(&inputs);
         let mut context = Context::new(self, &id, pointer);
         // Each part is looked at before the first that failed ends it, so that all that is wrong is said at once.
-        let activation = activation.map(|activation| context.activation(activation, op == "neuron")).transpose();
+        let layer = layers::CATALOG.iter().find(|layer| layer.name == op);
+        let takes = layer.map_or(layers::Activation::After, |layer| layer.activation);
+        let elementwise = op == "neuron" || takes == layers::Activation::Within;
+        let mut activation = activation.map(|activation| context.activation(activation, elementwise)).transpose();
+        if takes == layers::Activation::Refused && !matches!(activation, Ok(None)) {
+            let detail = format!("{op} has several outputs: write the activation of one as a node of its own");
+            activation = Err(context.fault_in("activation", Code::InvalidValue, detail));
+        }
         let before = if op == "neuron" {
             context.neuron(sources, &inputs, attributes)
-        } else if let Some(layer) = layers::CATALOG.iter().find(|layer| layer.name == op) {
+        } else if let Some(layer) = layer {
             let parameters: Vec<_> = layer.parameters.iter().map(|parameter| parameter.name).collect();
             let values = context.attributes(layer.attributes, &parameters, attributes);
             context.arity(&op, layer.arity, &inputs)?;
             let (values, sources) = (values?, sources?);
-            (layer.build)(&mut context, &values, &sources)
+            if takes == layers::Activation::Within {
+                context.within = std::mem::replace(&mut activation, Ok(None))?;
+            }
+            let built = (layer.build)(&mut context, &values, &sources);
+            built.and_then(|built| context.surplus_inline(&op).map(|()| built))
         } else if let Some(entry) = ops::CATALOG.iter().find(|entry| entry.name == op) {
             let values = context.attributes(entry.attributes, &[], attributes);
             context.arity(&op, entry.arity, &inputs)?;
@@ -294,7 +338,13 @@ impl Lowering<'_> {
             None => (None, before),
             Some(activation) => (Some(before), context.boxed(activation, &[before])?),
         };
-        Ok(Traced { id: id.into_owned(), op: op.into_owned(), inputs: names, a, z })
+        let further = std::mem::take(&mut context.further);
+        let mut all = vec![Traced { id: id.into_owned(), op: op.into_owned(), inputs: names, a, z }];
+        for (id, z) in further {
+            let Traced { op, inputs, .. } = &all[0];
+            all.push(Traced { id, op: op.clone(), inputs: inputs.clone(), a: None, z });
+        }
+        Ok(all)
     }
 
     fn report_cycle(&mut self, cycle: &[usize], nodes: &[NodeSpec<'_>], pointers: Pointers) {

@@ -38,6 +38,10 @@ pub enum Kind {
     IntegersOrWord(&'static [&'static str]),
     /// A tensor in any of its wire forms.
     Tensor,
+    /// What is added to attention's scores: a tensor; or booleans, true for minus infinity and false for 0.
+    Mask,
+    /// As [`Kind::Mask`], or the name of an input of the network, which is then a [`Value::Word`].
+    MaskOrInput,
     /// A seed: a whole number from 0 to 2⁶⁴−1, or any string.
     Seed,
 }

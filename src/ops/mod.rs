@@ -6,6 +6,22 @@
 //!
 //! A rule is written once over [`Scalar`] and runs on `f32`, `f64`, [`Dual`] (which makes it a jvp) and [`DoubleDouble`].
 //! No method has a default body: a forgotten rule does not compile.
+//!
+//! # What a heavy op looks like
+//!
+//! A layer is composed of primitives until a measurement asks for one op in their place. `lstm` and `attention` are the models:
+//!
+//! - **One value a node.** Further outputs, and what the vjp would otherwise compute again, stand side by side in the rows of that
+//!   value (`[h | c | i | f | g | o]`); the layer slices off what a client sees. So all of it is ordinary output, has a cotangent, and is
+//!   under the laws; neither the graph nor the tape knows a second kind of value. (The price: slices give their cotangents in zeros
+//!   of the whole row. It is small beside the products.)
+//! - **Inputs by role.** Those that are always there come first, optional ones after them in a fixed order; flags of the op say which.
+//!   Several operands may stand in one input (q, k and v of self-attention): an operand is an offset and a stride, not a copy.
+//! - **Sizes in one place**, made of the shapes alone: the shape rule, where it may fail, the price and both rules read them there.
+//! - **What is not recurrent is one product** over all samples and steps; what meets in one step lies together in memory; transposes
+//!   are strides. Loops over elements run over slices of one length, so that they become vector instructions in all four types.
+//! - **Three proofs**: the laws for every combination of flags; the same function spelled in small ops on the wire
+//!   (`tests/it/composed.rs`); PyTorch's own layer (`tests/golden`).
 
 pub mod attributes;
 #[cfg(test)]
@@ -19,12 +35,14 @@ mod loss;
 mod reindex;
 mod unary;
 
+mod attention;
 mod avg_pool2d;
 mod batch_norm;
 mod conv2d;
 mod embedding;
 mod layer_norm;
 mod linear;
+mod lstm;
 mod matmul;
 mod max_pool2d;
 mod neuron;
@@ -33,21 +51,26 @@ mod window;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+pub use attention::Attention;
 pub use attributes::{Attribute, Values};
 pub use avg_pool2d::AvgPool2d;
 pub use axes::Sum;
+pub(crate) use axes::{Axes, Mean};
 pub use batch_norm::BatchNorm;
+pub(crate) use binary::Add;
 pub use binary::{Binary, Elementwise, Mul, Sub};
 pub use conv2d::Conv2d;
 pub use embedding::Embedding;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use loss::{Bce, BceWithLogits, CrossEntropy, Huber, KlDiv, Of, SmoothL1};
+pub use lstm::Lstm;
 pub use matmul::MatMul;
 pub use max_pool2d::MaxPool2d;
 pub use neuron::{Neuron, WeightAt};
 pub use reindex::{Expand, Joined, Moved, Reindex};
-pub use unary::{Abs, Identity, Scale, Unary};
+pub(crate) use reindex::{Permute, Reshape, Select, Slice};
+pub use unary::{Abs, Exclude, Identity, Scale, Unary};
 
 use crate::tensor::{DoubleDouble, Dual, Float, Gemm, Shape, ShapeError, Tensor};
 

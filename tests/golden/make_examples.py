@@ -317,6 +317,51 @@ def text_classifier():
     }, []
 
 
+def sequence_classifier():
+    """The same question by what stands where: words look at each other but not at padding, then are read in order by an LSTM."""
+    words = ["<pad>", "i", "like", "cold", "sweet", "sour", "ice", "cream", "orange", "juice", "fresh", "peel"]
+    sentences = [("i like cold ice cream", 0), ("sour orange juice", 1), ("fresh orange peel", 1), ("sweet cold cream", 0)]
+    tokens = [[words.index(word) for word in text.split()] for text, _ in sentences]
+    padding = [[0] * len(row) + [1] * (5 - len(row)) for row in tokens]
+    torch.manual_seed(4)
+    layer, rnn = torch.nn.TransformerEncoderLayer(4, 2, 6), torch.nn.LSTM(4, 3)
+    parameters = {f"context.{name}": value for name, value in layer.named_parameters()}
+    parameters |= {f"reader.{name}": value for name, value in rnn.named_parameters()}
+    nodes = [
+        {"id": "words", "op": "embedding", "inputs": ["tokens"], "num_embeddings": len(words), "embedding_dim": 4, "padding_idx": 0},
+        {
+            "id": "context",
+            "op": "transformer_encoder_layer",
+            "inputs": ["words"],
+            "nhead": 2,
+            "dim_feedforward": 6,
+            "activation": "gelu",
+            "dropout": 0,
+            "src_key_padding_mask": "padding",
+        },
+        {"id": "reader", "op": "lstm", "inputs": ["context"], "hidden_size": 3},
+        {"id": "end", "op": "flatten", "inputs": ["reader.h_n"]},
+        {"id": "topic", "op": "linear", "inputs": ["end"], "out_features": 2},
+    ]
+    return {
+        "network": {
+            "inputs": {"tokens": {"shape": [5], "dtype": "i64"}, "padding": {"shape": [5], "dtype": "i64"}},
+            "nodes": nodes,
+        },
+        "parameters": {
+            "words.weight": [[0.0] * 4] + rounded(torch.randn(len(words) - 1, 4), 2),
+            **{name: rounded(value.detach(), 2) for name, value in parameters.items()},
+            "topic.weight": rounded(torch.randn(2, 3), 2),
+            "topic.bias": [0.1, -0.1],
+        },
+        "batch": {
+            "inputs": {"tokens": [row + [0] * (5 - len(row)) for row in tokens], "padding": padding},
+            "targets": [label for _, label in sentences],
+        },
+        "loss": {"op": "cross_entropy", "of": "topic", "reduction": "mean"},
+    }, []
+
+
 def mixed():
     """Layers and the lecture's neurons in one network, with a skip edge from x to the last neuron."""
     return {
@@ -394,6 +439,7 @@ def main():
         digits_mlp,
         lenet,
         text_classifier,
+        sequence_classifier,
         mixed,
     ]:
         request, published = make()

@@ -18,11 +18,11 @@ import torch
 
 import mpmath_judge
 import torch_judge
-from cases import convolutions, edges, layers, losses, narrow, neurons, ops, tails
+from cases import convolutions, edges, layers, losses, narrow, neurons, ops, sequences, tails
 
 HERE = pathlib.Path(__file__).parent
 FAMILIES = [  # the families' hundreds are their places here
-    ("networks", [neurons, layers, convolutions, ops, losses, edges, narrow]),
+    ("networks", [neurons, layers, convolutions, ops, losses, edges, narrow, sequences]),
     ("tails", [tails]),
 ]
 

@@ -12,6 +12,7 @@ import random
 import mpmath
 import numpy as np
 
+import mpmath_sequences
 import problem
 
 mpmath.mp.dps = 50
@@ -167,6 +168,11 @@ def apply(run, node):
     x = sources[0][0] if sources else None
     batched = any(b for _, b in sources)
     weight, bias = (run.values.get(node.roles.get(role)) for role in ("weight", "bias"))
+    if op in mpmath_sequences.LAYERS or op == "further":
+        whole = get("of", None) if op == "further" else node
+        repeated = [value if b else np.stack([value] * run.problem.samples) for value, b in sources]
+        values = mpmath_sequences.LAYERS[whole.op](run, whole, repeated, elementwise)
+        return values[get("output", None) if op == "further" else "value"]
     if op == "neuron":
         total = mpmath.mpf(0) if bias is None else bias
         for (value, _), (_, name) in zip(sources, node.edges):

@@ -23,6 +23,8 @@ ROLES = {
 # The attributes that give a layer the right to have no parameters at all.
 SWITCHES = {"batch_norm1d": "affine", "batch_norm2d": "affine", "layer_norm": "elementwise_affine"}
 BUFFERS = ["running_mean", "running_var"]
+# What layers of several outputs have beside their value; others name it `<id>.<output>`.
+FURTHER = {"lstm": ["h_n", "c_n"], "multihead_attention": ["attn_output_weights"]}
 NON_FINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
@@ -45,6 +47,41 @@ def _number(value):
     return NON_FINITE[value] if isinstance(value, str) else value
 
 
+def roles(op, written):
+    """A layer's parameters in PyTorch's order, by its attributes."""
+    get, bias = written.get, written.get("bias", True) is not False
+    attention = ["in_proj_weight"] + ["in_proj_bias"] * bias + ["out_proj.weight"] + ["out_proj.bias"] * bias
+    if op == "lstm":
+        kinds = ["weight_ih", "weight_hh"] + ["bias_ih", "bias_hh"] * bias + ["weight_hr"] * (get("proj_size", 0) > 0)
+        ends = ["", "_reverse"][: 1 + get("bidirectional", False)]
+        return [f"{kind}_l{k}{end}" for k in range(get("num_layers", 1)) for end in ends for kind in kinds]
+    if op == "multihead_attention":
+        if get("kdim") is not None or get("vdim") is not None:
+            attention[:1] = ["q_proj_weight", "k_proj_weight", "v_proj_weight"]
+        return attention + ["bias_k", "bias_v"] * get("add_bias_kv", False)
+    if op == "transformer_encoder_layer":
+        modules = ["linear1", "linear2", "norm1", "norm2"]
+        return [f"self_attn.{role}" for role in attention] + [
+            f"{module}.{role}" for module in modules for role in ["weight"] + ["bias"] * bias
+        ]
+    return ROLES.get(op, [])
+
+
+def mask(value):
+    """A mask of attention as what is added to its scores; booleans leave out where true."""
+    values = np.array(value)
+    return np.where(values, -np.inf, 0.0) if values.dtype == bool else tensor(value)
+
+
+def kept(node, values, place, shape):
+    """Which elements dropout keeps at a place of a layer, ones and zeros."""
+    import random_streams
+
+    stream = random_streams.Stream(str(values["seed"]), f"{node.id}.{place}" if place else node.id)
+    keep = [float(stream.uniform() >= values["dropout"]) for _ in range(int(np.prod(shape)))]
+    return np.array(keep).reshape(shape)
+
+
 def matches(entry, name):
     """Whether a regularization entry covers the parameter."""
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in entry.get("parameters", ["*"]))
@@ -57,6 +94,7 @@ class Node:
         self.id, self.op, self.sources, self.attributes = id, op, sources, attributes
         self.edges, self.roles, self.buffers = [], {}, {}
         self.activation = None  # or (op, attributes)
+        self.activation_within = "relu"  # of a layer that has a place for one within
 
     def get(self, name, default):
         return self.attributes.get(name, default)
@@ -73,7 +111,11 @@ class Problem:
         spelled = network.get("nodes")
         if spelled is None:
             spelled = _sequence(network["layers"], list(self.inputs))
-        self.nodes = _ordered([self._node(dict(node)) for node in spelled])
+        spelled = [self._node(dict(node)) for node in spelled]
+        named = {s for node in spelled for s in node.sources if isinstance(s, str)}
+        of, trace = request["loss"]["of"], request.get("options", {}).get("trace", True)
+        named |= set(of if isinstance(of, list) else [of]) | set(trace if isinstance(trace, list) else [])
+        self.nodes = _ordered([one for node in spelled for one in [node, *_further(node, named)]])
         assert not set(self.given) - set(self.parameters) - set(self.buffers), "a parameter that nobody reads"
         self.loss = request["loss"]
         self.targets = batch.get("targets")
@@ -124,12 +166,14 @@ class Problem:
         if activation is not None:
             activation = {"op": activation} if isinstance(activation, str) else dict(activation)
             node.activation = (activation.pop("op"), activation)
+            if op == "transformer_encoder_layer":
+                node.activation_within, node.activation = node.activation[0], None
         if op == "neuron":
             node.edges = [(source, self._parameter(weight, f"{source}->{id}")) for source, weight in inputs.items()]
             if "bias" in written:
                 node.roles["bias"] = self._parameter(written["bias"], f"{id}.bias")
         elif written.get(SWITCHES.get(op), True):
-            for role in ROLES.get(op, []):
+            for role in roles(op, written):
                 value = written.get(role)
                 if value is not False:
                     node.roles[role] = self._parameter(None if value is True else value, f"{id}.{role}")
@@ -158,6 +202,15 @@ def _sequence(layers, inputs):
         layer = {"id": str(position), "inputs": [previous], **layer}
         previous = layer["id"]
         yield layer
+
+
+def _further(node, named):
+    """The further outputs of a layer that somebody names, as nodes of their own with the same sources and parameters."""
+    for output in FURTHER.get(node.op, []):
+        if f"{node.id}.{output}" in named:
+            one = Node(f"{node.id}.{output}", "further", node.sources, {"of": node, "output": output})
+            one.roles = node.roles
+            yield one
 
 
 def _ordered(nodes):

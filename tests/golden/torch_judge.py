@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 import problem
+import torch_sequences
 
 torch.set_num_threads(1)
 torch.set_default_dtype(torch.float64)
@@ -85,7 +86,7 @@ class Run:
         self.problem, self.dtype = p, dtype
         self.leaves = {name: self.leaf(value) for name, value in p.parameters.items()}
         self.buffers = {name: torch.tensor(value, dtype=dtype) for name, value in p.buffers.items()}
-        self.values, self.before = {}, {}
+        self.values, self.before, self.further = {}, {}, {}
         for name, value in p.inputs.items():
             self.values[name] = Value(torch.tensor(value) if value.dtype == np.int64 else self.leaf(value), True)
         for node in p.nodes:
@@ -159,6 +160,13 @@ def apply(run, node, sources):
     x = sources[0].tensor if sources else None
     batched = any(s.batched for s in sources)
     weight, bias = (run.leaves.get(node.roles.get(role)) for role in ("weight", "bias"))
+    if op in torch_sequences.LAYERS:
+        repeated = [s.tensor if s.batched else s.tensor.expand(run.problem.samples, *s.tensor.shape) for s in sources]
+        value, further = torch_sequences.LAYERS[op](run, node, repeated)
+        run.further[node.id] = further
+        return value
+    if op == "further":
+        return run.further[get("of", None).id][get("output", None)]
     if op == "neuron":
         terms = [run.leaves[weight] * source.tensor for (_, weight), source in zip(node.edges, sources)]
         return sum(terms[1:], terms[0]) + (0.0 if bias is None else bias)

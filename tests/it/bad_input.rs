@@ -47,6 +47,29 @@ const TOKENS: &str = r#"{
     "loss": {"op": "sum", "of": "e"}
 }"#;
 
+/// An LSTM over three steps of two features.
+const RECURRENT: &str = r#"{
+    "network": {"inputs": {"x": [3, 2], "h": [1, 2], "pad": {"shape": [3], "dtype": "i64"}}, "nodes": [
+        {"id": "rnn", "op": "lstm", "inputs": ["x"], "hidden_size": 2, "bias": false}
+    ]},
+    "parameters": {"rnn.weight_ih_l0": {"init": "zeros"}, "rnn.weight_hh_l0": {"init": "zeros"}},
+    "batch": {"inputs": {"x": [[[1, 2], [3, 4], [5, 6]]], "h": [[[1, 2]]], "pad": [[0, 0, 1]]}},
+    "loss": {"op": "sum", "of": "rnn"}
+}"#;
+
+/// Attention of one head over the same.
+const ATTENTIVE: &str = r#"{
+    "network": {"inputs": {"x": [3, 2], "y": [4, 5], "pad": {"shape": [3], "dtype": "i64"}}, "nodes": [
+        {"id": "mha", "op": "multihead_attention", "inputs": ["x"], "num_heads": 1, "bias": false}
+    ]},
+    "parameters": {"mha.in_proj_weight": {"init": "zeros"}, "mha.out_proj.weight": {"init": "zeros"}},
+    "batch": {"inputs": {
+        "x": [[[1, 2], [3, 4], [5, 6]]], "y": {"shape": [1, 4, 5], "data": [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20]},
+        "pad": [[0, 0, 1]]
+    }},
+    "loss": {"op": "sum", "of": "mha"}
+}"#;
+
 /// A fault: pointer, code, and words that its detail holds.
 type Expected = (&'static str, &'static str, &'static str);
 
@@ -139,7 +162,7 @@ fn judge(cases: &[Case]) {
 
 #[test]
 fn bases_are_answered() {
-    for base in [NEURONS, LAYERS, IMAGES, TOKENS] {
+    for base in [NEURONS, LAYERS, IMAGES, TOKENS, RECURRENT, ATTENTIVE] {
         assert!(answer(base)["loss"].is_number());
     }
 }
@@ -984,6 +1007,220 @@ fn attributes_and_shapes() {
                 r#"{"id": "y", "op": "dropout", "inputs": ["x"], "mask": [[[1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1]], [[1, 1, 1, 1], [1, 1, 0.5, 1], [1, 1, 1, 1], [1, 1, 1, 1]]]}"#,
             )],
             &[("/network/nodes/0/mask", "invalid_value", "0.5")],
+        ),
+    ];
+    judge(&cases);
+}
+
+#[test]
+fn recurrent_layers() {
+    let node = |name, attributes: &str, faults| {
+        let patches: Vec<_> = attributes.split(" & ").map(|patch| patch.split_once('=').expect("member=value")).collect();
+        let patches: Vec<_> = patches.iter().map(|(member, value)| (format!("/network/nodes/0/{member}"), *value)).collect();
+        let patches: Vec<_> = patches.iter().map(|(pointer, value)| (pointer.as_str(), *value)).collect();
+        case(name, RECURRENT, &patches, faults)
+    };
+    let cases = [
+        node(
+            "PyTorch's default layout, written out",
+            "batch_first=false",
+            &[("/network/nodes/0/batch_first", "invalid_value", "transpose(0, 1)")],
+        ),
+        node("an input without time", "inputs=[\"pad\"]", &[("/network/nodes/0", "shape_mismatch", "[N, L, input_size]")]),
+        node("a declared size that differs", "input_size=3", &[("/network/nodes/0", "shape_mismatch", "expects 3 features")]),
+        node(
+            "an initial h without c",
+            "inputs=[\"x\", \"h\"]",
+            &[("/network/nodes/0/inputs", "shape_mismatch", "both h_0 and c_0")],
+        ),
+        node(
+            "states of another size",
+            "inputs=[\"x\", \"h\", \"x\"]",
+            &[("/network/nodes/0/inputs/2", "shape_mismatch", "[N, 1, 2], samples first; found [1, 3, 2]")],
+        ),
+        node(
+            "a projection as wide as the state",
+            "proj_size=2",
+            &[("/network/nodes/0/proj_size", "invalid_value", "less than hidden_size")],
+        ),
+        node("no layers", "num_layers=0", &[("/network/nodes/0/num_layers", "invalid_value", "at least 1")]),
+        node("layers without end", "num_layers=1000000000", &[("/network/nodes/0/num_layers", "invalid_value", "at most 1000")]),
+        node(
+            "a second layer without its weights",
+            "num_layers=2",
+            &[
+                ("/network/nodes/0", "missing_parameter", "rnn.weight_ih_l1\" of shape [8, 2]"),
+                ("/network/nodes/0", "missing_parameter", "rnn.weight_hh_l1\" of shape [8, 2]"),
+            ],
+        ),
+        node(
+            "dropout without a seed",
+            "dropout=0.5 & num_layers=2",
+            &[
+                ("/network/nodes/0", "missing_field", "needs \"seed\""),
+                ("/network/nodes/0", "missing_parameter", "weight_ih_l1"),
+                ("/network/nodes/0", "missing_parameter", "weight_hh_l1"),
+            ],
+        ),
+        node(
+            "an activation after several outputs",
+            "activation=\"relu\"",
+            &[("/network/nodes/0/activation", "invalid_value", "several outputs")],
+        ),
+        node(
+            "a weight of a layer that is not there",
+            "weight_ih_l1=[[1]]",
+            &[("/network/nodes/0/weight_ih_l1", "surplus_parameter", "no parameter \"weight_ih_l1\"")],
+        ),
+        node(
+            "a weight that no LSTM has",
+            "weight_ih_l01=[[1]]",
+            &[("/network/nodes/0/weight_ih_l01", "unknown_field", "weight_ih_l01")],
+        ),
+        case(
+            "an output that an LSTM does not have",
+            RECURRENT,
+            &[("/loss/of", "\"rnn.h\"")],
+            &[("/loss/of", "unknown_node", "rnn.h")],
+        ),
+        case(
+            "biases that are switched off",
+            RECURRENT,
+            &[("/parameters/rnn.bias_ih_l0", "[1, 2, 3, 4, 5, 6, 7, 8]")],
+            &[("/parameters/rnn.bias_ih_l0", "surplus_parameter", "no parameter")],
+        ),
+        case(
+            "a further output of a layer that failed: one fault",
+            RECURRENT,
+            &[("/network/nodes/0/num_layers", "0"), ("/loss/of", "\"rnn.h_n\"")],
+            &[("/network/nodes/0/num_layers", "invalid_value", "at least 1")],
+        ),
+        case(
+            "no size, and an initialiser that tells none",
+            RECURRENT,
+            &[("/network/nodes/0/hidden_size", "")],
+            &[("/network/nodes/0/hidden_size", "invalid_value", "weight_ih_l0")],
+        ),
+    ];
+    judge(&cases);
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn attentive_layers() {
+    let node = |name, patches: &[(&str, &str)], faults| {
+        let patches: Vec<_> = patches.iter().map(|(member, value)| (format!("/network/nodes/0/{member}"), *value)).collect();
+        let patches: Vec<_> = patches.iter().map(|(pointer, value)| (pointer.as_str(), *value)).collect();
+        case(name, ATTENTIVE, &patches, faults)
+    };
+    let encoder = |name, members: &str, faults| {
+        let node =
+            format!(r#"{{"id": "mha", "op": "transformer_encoder_layer", "inputs": ["x"], "dim_feedforward": 1{members}}}"#);
+        let zeros = r#"{"init": "zeros"}"#;
+        let names = [
+            "self_attn.in_proj_weight",
+            "self_attn.out_proj.weight",
+            "linear1.weight",
+            "linear2.weight",
+            "norm1.weight",
+            "norm2.weight",
+        ];
+        let names = names.map(|name| format!("/parameters/mha.{name}"));
+        let mut patches = vec![("/network/nodes/0", node.as_str()), ("/parameters", "{}")];
+        patches.extend(names.iter().map(|name| (name.as_str(), zeros)));
+        case(name, ATTENTIVE, &patches, faults)
+    };
+    let cases = [
+        node("no heads", &[("num_heads", "")], &[("/network/nodes/0", "missing_field", "num_heads")]),
+        node(
+            "heads that do not divide",
+            &[("num_heads", "3")],
+            &[("/network/nodes/0/num_heads", "invalid_value", "3 heads cannot share 2 features")],
+        ),
+        node("samples second", &[("batch_first", "false")], &[("/network/nodes/0/batch_first", "invalid_value", "[N, L, E]")]),
+        node("two inputs", &[("inputs", r#"["x", "x"]"#)], &[("/network/nodes/0/inputs", "shape_mismatch", "found 2")]),
+        node(
+            "a key of another size, undeclared",
+            &[("inputs", r#"["x", "y", "y"]"#)],
+            &[
+                ("/network/nodes/0/inputs/1", "shape_mismatch", "(kdim)"),
+                ("/network/nodes/0/inputs/2", "shape_mismatch", "(vdim)"),
+            ],
+        ),
+        node(
+            "as many values as keys",
+            &[("inputs", r#"["x", "y", "x"]"#), ("kdim", "5"), ("in_proj_weight", "[[1]]")],
+            &[
+                ("/network/nodes/0", "missing_parameter", "q_proj_weight"),
+                ("/network/nodes/0", "missing_parameter", "k_proj_weight"),
+                ("/network/nodes/0", "missing_parameter", "v_proj_weight"),
+                ("/network/nodes/0/inputs/2", "shape_mismatch", "as many values as keys"),
+            ],
+        ),
+        node(
+            "a mask of another shape",
+            &[("attn_mask", "[[true, false]]")],
+            &[(
+                "/network/nodes/0/attn_mask",
+                "shape_mismatch",
+                "[L, S] = [3, 3] or [N * num_heads, L, S] = [1, 3, 3]; found [1, 2]",
+            )],
+        ),
+        node(
+            "a ragged mask",
+            &[("attn_mask", "[[true, false], [true]]")],
+            &[("/network/nodes/0/attn_mask", "ragged_array", "of one length")],
+        ),
+        node("a mask by a name", &[("attn_mask", "\"pad\"")], &[("/network/nodes/0/attn_mask", "wrong_type", "")]),
+        node(
+            "padding of another length",
+            &[("key_padding_mask", "[[true, false]]")],
+            &[("/network/nodes/0/key_padding_mask", "shape_mismatch", "[N, S] = [1, 3]; found [1, 2]")],
+        ),
+        node(
+            "padding by the name of no input",
+            &[("key_padding_mask", "\"pads\"")],
+            &[("/network/nodes/0/key_padding_mask", "unknown_node", "declare it")],
+        ),
+        node(
+            "padding by the name of real numbers",
+            &[("key_padding_mask", "\"x\"")],
+            &[("/network/nodes/0/key_padding_mask", "unknown_node", "i64")],
+        ),
+        case(
+            "padding that is no flag",
+            ATTENTIVE,
+            &[("/network/nodes/0/key_padding_mask", "\"pad\""), ("/batch/inputs/pad", "[[0, 2, 1]]")],
+            &[("/batch/inputs/pad/0/1", "out_of_range", "zeros and ones, found 2")],
+        ),
+        node("dropout without a seed", &[("dropout", "0.1")], &[("/network/nodes/0", "missing_field", "needs \"seed\"")]),
+        node("no probability", &[("dropout", "1.5")], &[("/network/nodes/0/dropout", "invalid_value", "from 0 to 1")]),
+        encoder(
+            "PyTorch's default dropout without a seed",
+            r#", "nhead": 1, "bias": false"#,
+            &[("/network/nodes/0", "missing_field", "set \"dropout\" to 0")],
+        ),
+        encoder(
+            "missing parameters, all of them",
+            r#", "nhead": 1, "dropout": 0"#,
+            &[
+                ("/network/nodes/0", "missing_parameter", "mha.self_attn.in_proj_bias\" of shape [6]"),
+                ("/network/nodes/0", "missing_parameter", "mha.self_attn.out_proj.bias"),
+                ("/network/nodes/0", "missing_parameter", "mha.linear1.bias"),
+                ("/network/nodes/0", "missing_parameter", "mha.linear2.bias"),
+                ("/network/nodes/0", "missing_parameter", "mha.norm1.bias"),
+                ("/network/nodes/0", "missing_parameter", "mha.norm2.bias"),
+            ],
+        ),
+        encoder(
+            "an activation that is no function of one number",
+            r#", "nhead": 1, "dropout": 0, "bias": false, "activation": "softmax""#,
+            &[("/network/nodes/0/activation", "unknown_op", "softmax")],
+        ),
+        encoder(
+            "an argument of the encoder, not of its layer",
+            r#", "nhead": 1, "dropout": 0, "bias": false, "num_layers": 2"#,
+            &[("/network/nodes/0/num_layers", "unknown_field", "num_layers")],
         ),
     ];
     judge(&cases);

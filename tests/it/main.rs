@@ -4,6 +4,7 @@ mod answers;
 mod bad_input;
 mod both_levels;
 mod cli;
+mod composed;
 mod determinism;
 mod golden;
 mod load;

@@ -41,6 +41,11 @@ pub const EXAMPLES: &[Example] = &[
     ("micrograd", "the expression of micrograd's README", include_str!("../../../openapi/examples/micrograd.json")),
     ("mixed", "layers and neurons together", include_str!("../../../openapi/examples/mixed.json")),
     ("text_classifier", "embedding, mean and linear on words", include_str!("../../../openapi/examples/text_classifier.json")),
+    (
+        "sequence_classifier",
+        "an encoder layer with padding and an LSTM whose last state is classified",
+        include_str!("../../../openapi/examples/sequence_classifier.json"),
+    ),
 ];
 
 /// What is documented of an analysis beside its name, summary and description.

@@ -1,8 +1,11 @@
 //! What a client writes, as JSON Schema. Ops, layers and losses come from the catalogue, by whose tables requests are read.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value, json};
 
 use crate::analysis::catalog::{self, Item};
+use crate::lower::layers::Activation;
 use crate::ops::attributes::{Attribute, Default, Kind};
 
 fn reference(name: &str) -> Value {
@@ -255,8 +258,16 @@ fn node(item: &Item) -> Value {
             "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": ["string", "number"] } }],
         }),
     );
-    properties.insert("activation".into(), reference("Activation"));
+    match item.takes {
+        Activation::After => drop(properties.insert("activation".into(), reference("Activation"))),
+        Activation::Within => {
+            let within = json!({ "description": "The elementwise function within, PyTorch's argument; relu where left out.", "allOf": [reference("Activation")] });
+            properties.insert("activation".into(), within);
+        }
+        Activation::Refused => {}
+    }
     properties.extend(item.attributes.iter().map(|a| (a.name.to_owned(), attribute(a))));
+    let mut patterns = Map::new();
     for parameter in item.parameters {
         let value = json!({ "description": format!("The parameter itself, shape {}; or the name of a shared entry of `parameters`; null or left out: in `parameters` as `id.{}`.", parameter.shape, parameter.name),
             "anyOf": [reference("ParameterValue"), { "type": ["string", "null"] }] });
@@ -266,10 +277,21 @@ fn node(item: &Item) -> Value {
             }
             None => value,
         };
-        properties.insert(parameter.name.to_owned(), value);
+        match parameter.name.split_once("{k}") {
+            Some((before, after)) => drop(patterns.insert(format!("^{before}(0|[1-9][0-9]*){after}$"), value)),
+            None => drop(properties.insert(parameter.name.to_owned(), value)),
+        }
     }
-    let description = format!("{}. {}. {}.", item.summary, item.formula, item.derivative);
-    closed(&description, &required(item, &["op"]), Value::Object(properties))
+    let mut description = format!("{}. {}. {}.", item.summary, item.formula, item.derivative);
+    for output in item.outputs {
+        let _ =
+            write!(description, " Others may name its output `<id>.{}`, of shape {} for each sample.", output.name, output.shape);
+    }
+    let mut schema = closed(&description, &required(item, &["op"]), Value::Object(properties));
+    if !patterns.is_empty() {
+        schema["patternProperties"] = Value::Object(patterns);
+    }
+    schema
 }
 
 fn attribute(attribute: &Attribute) -> Value {
@@ -282,7 +304,8 @@ fn attribute(attribute: &Attribute) -> Value {
         Kind::Word(words) => json!({ "type": "string", "enum": words }),
         Kind::Integers => many,
         Kind::IntegersOrWord(words) => json!({ "anyOf": [many, { "type": "string", "enum": words }] }),
-        Kind::Tensor => json!({ "anyOf": [reference("Tensor")] }),
+        Kind::Tensor | Kind::Mask => json!({ "anyOf": [reference("Tensor")] }),
+        Kind::MaskOrInput => json!({ "anyOf": [reference("Tensor"), { "type": "string" }] }),
         Kind::Seed => json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string" }] }),
     };
     let default = match attribute.default {

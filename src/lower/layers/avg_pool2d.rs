@@ -1,7 +1,7 @@
 //! `avg_pool2d`: the mean of each window.
 
-use super::Layer;
 use super::max_pool2d::{CEIL_MODE, KERNEL_SIZE, STRIDE, window};
+use super::{Activation, Layer};
 use crate::graph::NodeId;
 use crate::lower::{Context, Failed};
 use crate::ops::attributes::{Attribute, Default, Invalid, Kind};
@@ -22,6 +22,8 @@ pub(super) const AVG_POOL2D: Layer = Layer {
         Attribute::new("divisor_override", Kind::Integer, Default::Absent, "the divisor, instead of the size of the window"),
     ],
     parameters: &[],
+    outputs: &[],
+    activation: Activation::After,
     build,
 };
 

@@ -1,7 +1,7 @@
 //! `batch_norm1d`, `batch_norm2d`: each channel shifted and scaled to mean 0 and variance 1, over the minibatch in training and
 //! by running statistics otherwise.
 
-use super::{Layer, ParameterDoc};
+use super::{Activation, Layer, ParameterDoc};
 use crate::graph::NodeId;
 use crate::lower::{Context, Failed};
 use crate::ops::attributes::{Attribute, Default, Kind};
@@ -43,6 +43,8 @@ pub(super) const BATCH_NORM1D: Layer = Layer {
         ParameterDoc::buffer("running_mean", "[num_features]"),
         ParameterDoc::buffer("running_var", "[num_features]"),
     ],
+    outputs: &[],
+    activation: Activation::After,
     build: |context, values, inputs| build(context, values, inputs, "batch_norm1d", &[1, 2]),
 };
 

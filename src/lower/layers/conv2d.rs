@@ -1,6 +1,6 @@
 //! `conv2d`: cross-correlation over the last two axes, in groups of channels.
 
-use super::{Layer, ParameterDoc};
+use super::{Activation, Layer, ParameterDoc};
 use crate::graph::NodeId;
 use crate::lower::{Context, Failed};
 use crate::ops::attributes::{Attribute, Default, Invalid, Kind};
@@ -48,6 +48,8 @@ pub(super) const CONV2D: Layer = Layer {
         ParameterDoc::new("weight", "[out_channels, in_channels / groups, kernel_height, kernel_width]"),
         ParameterDoc::new("bias", "[out_channels]"),
     ],
+    outputs: &[],
+    activation: Activation::After,
     build,
 };
 

@@ -1,6 +1,6 @@
 //! `dropout`: in training each element is zeroed with probability p and the others are scaled by 1/(1−p).
 
-use super::Layer;
+use super::{Activation, Layer};
 use crate::graph::NodeId;
 use crate::lower::{Context, Failed, Leaf};
 use crate::ops::attributes::{Attribute, Default, Invalid, Kind};
@@ -32,6 +32,8 @@ pub(super) const DROPOUT: Layer = Layer {
         Attribute::new("training", Kind::Boolean, Default::Boolean(true), "whether anything is dropped"),
     ],
     parameters: &[],
+    outputs: &[],
+    activation: Activation::After,
     build,
 };
 
@@ -49,10 +51,67 @@ fn build(context: &mut Context<'_, '_, '_>, values: &Values, inputs: &[NodeId]) 
         return Err(context
             .fault(Code::MissingField, "dropout in training needs \"seed\" or \"mask\", so that the answer can be repeated"));
     };
-    let kept = context.op(Elementwise(Mul), &[inputs[0], mask])?;
-    // PyTorch drops everything at p = 1, where the scale would be infinite.
-    let scale = if p == 1.0 { 0.0 } else { 1.0 / (1.0 - p) };
-    context.op(Scale(scale), &[kept])
+    apply(context, inputs[0], mask, p)
+}
+
+/// `x ⊙ mask / (1 − p)`.
+fn apply(context: &mut Context<'_, '_, '_>, x: NodeId, mask: NodeId, p: f64) -> Result<NodeId, Failed> {
+    let kept = context.op(Elementwise(Mul), &[x, mask])?;
+    context.op(Scale(scale(p)), &[kept])
+}
+
+/// What a kept element is multiplied by. PyTorch drops everything at p = 1, where it would be infinite.
+fn scale(p: f64) -> f64 {
+    if p == 1.0 { 0.0 } else { 1.0 / (1.0 - p) }
+}
+
+/// The dropout within a larger layer, by its attributes `dropout`, `seed` and `training`.
+#[derive(Debug, Clone)]
+pub(super) struct Inner {
+    p: f64,
+    seed: String,
+}
+
+impl Inner {
+    /// What the attributes say; nothing where nothing is dropped.
+    ///
+    /// # Errors
+    /// No probability, or one that needs a seed and has none; reported.
+    pub(super) fn new(context: &mut Context<'_, '_, '_>, values: &Values, layer: &str) -> Result<Option<Self>, Failed> {
+        let p = values.number("dropout");
+        if !(0.0..=1.0).contains(&p) {
+            return Err(context.invalid(Invalid::new("dropout", format!("expected a probability from 0 to 1, found {p}"))));
+        }
+        if !values.boolean("training") || p == 0.0 {
+            return Ok(None);
+        }
+        let Some(seed) = values.seed("seed") else {
+            let detail = format!(
+                "{layer} in training with dropout {p} needs \"seed\", so that the answer can be repeated; or set \"dropout\" to 0 or \"training\" to false"
+            );
+            return Err(context.fault(Code::MissingField, detail));
+        };
+        Ok(Some(Self { p, seed: seed.to_owned() }))
+    }
+
+    /// What is kept of a value of this shape: ones and zeros, from the stream `<id>.<place>`, or `<id>` where there is but one place.
+    pub(super) fn keep(&self, context: &mut Context<'_, '_, '_>, shape: Shape, place: &str) -> NodeId {
+        let dot = if place.is_empty() { "" } else { "." };
+        let stream = format!("{}{dot}{place}", context.id());
+        context.deferred(shape, Leaf::Mask { p: self.p, seed: self.seed.clone(), stream })
+    }
+
+    /// What a kept element is multiplied by.
+    pub(super) fn scale(&self) -> f64 {
+        scale(self.p)
+    }
+
+    /// The value with some elements dropped.
+    pub(super) fn apply(&self, context: &mut Context<'_, '_, '_>, x: NodeId, place: &str) -> Result<NodeId, Failed> {
+        let shape = context.shape(x);
+        let mask = self.keep(context, shape, place);
+        apply(context, x, mask, self.p)
+    }
 }
 
 fn mask(context: &mut Context<'_, '_, '_>, values: &Values, shape: Shape, p: f64) -> Result<Option<NodeId>, Failed> {

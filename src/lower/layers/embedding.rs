@@ -1,6 +1,6 @@
 //! `embedding`: row look-up, `y[n] = W[tokens[n]]`.
 
-use super::{Layer, ParameterDoc};
+use super::{Activation, Layer, ParameterDoc};
 use crate::graph::NodeId;
 use crate::lower::{Context, Failed};
 use crate::ops::attributes::{Attribute, Default, Invalid, Kind};
@@ -31,6 +31,8 @@ pub(super) const EMBEDDING: Layer = Layer {
         ),
     ],
     parameters: &[ParameterDoc::new("weight", "[num_embeddings, embedding_dim]")],
+    outputs: &[],
+    activation: Activation::After,
     build,
 };
 

@@ -1,6 +1,6 @@
 //! `layer_norm`: the last axes of each sample shifted and scaled to mean 0 and variance 1.
 
-use super::{Layer, ParameterDoc};
+use super::{Activation, Layer, ParameterDoc};
 use crate::graph::NodeId;
 use crate::lower::{Context, Failed};
 use crate::ops::attributes::{Attribute, Default, Invalid, Kind};
@@ -25,6 +25,8 @@ pub(super) const LAYER_NORM: Layer = Layer {
         ),
     ],
     parameters: &[ParameterDoc::new("weight", "normalized_shape"), ParameterDoc::new("bias", "normalized_shape")],
+    outputs: &[],
+    activation: Activation::After,
     build,
 };
 

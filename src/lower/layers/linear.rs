@@ -1,6 +1,6 @@
 //! `linear` (PyTorch's) and `dense` (the same with Keras's `units`): `y = x·Wᵀ + b`.
 
-use super::{Layer, ParameterDoc};
+use super::{Activation, Layer, ParameterDoc};
 use crate::graph::NodeId;
 use crate::lower::{Context, Failed};
 use crate::ops::attributes::{Attribute, Default, Invalid, Kind};
@@ -36,6 +36,8 @@ pub(super) const LINEAR: Layer = Layer {
         BIAS,
     ],
     parameters: PARAMETERS,
+    outputs: &[],
+    activation: Activation::After,
     build: |context, values, inputs| build(context, values, inputs, "out_features"),
 };
 

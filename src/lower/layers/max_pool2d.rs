@@ -1,6 +1,6 @@
 //! `max_pool2d`: the largest element of each window.
 
-use super::Layer;
+use super::{Activation, Layer};
 use crate::graph::NodeId;
 use crate::lower::{Context, Failed};
 use crate::ops::attributes::{Attribute, Default, Invalid, Kind};
@@ -32,6 +32,8 @@ pub(super) const MAX_POOL2D: Layer = Layer {
         CEIL_MODE,
     ],
     parameters: &[],
+    outputs: &[],
+    activation: Activation::After,
     build,
 };
 

@@ -8,7 +8,12 @@ mod dropout;
 mod embedding;
 mod layer_norm;
 mod linear;
+mod lstm;
 mod max_pool2d;
+mod multihead_attention;
+mod scores;
+mod sequence;
+mod transformer_encoder_layer;
 
 use super::{Context, Failed};
 use crate::graph::NodeId;
@@ -26,6 +31,9 @@ pub const CATALOG: &[&Layer] = &[
     &batch_norm::BATCH_NORM2D,
     &layer_norm::LAYER_NORM,
     &dropout::DROPOUT,
+    &lstm::LSTM,
+    &multihead_attention::MULTIHEAD_ATTENTION,
+    &transformer_encoder_layer::TRANSFORMER_ENCODER_LAYER,
 ];
 
 /// What the catalogue says of a layer, and how it is lowered.
@@ -45,14 +53,38 @@ pub struct Layer {
     pub attributes: &'static [Attribute],
     /// Its parameters.
     pub parameters: &'static [ParameterDoc],
+    /// Its outputs after the first, which is the node's own value; others name them `<id>.<name>`.
+    pub outputs: &'static [OutputDoc],
+    /// What an `activation` in the node means.
+    pub activation: Activation,
     /// Append it to the graph.
     pub build: fn(&mut Context<'_, '_, '_>, &Values, &[NodeId]) -> Result<NodeId, Failed>,
+}
+
+/// What an `activation` means to a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// It follows the layer.
+    After,
+    /// The layer has a place for it within, as PyTorch's argument of that name.
+    Within,
+    /// Nothing: a layer of several outputs leaves it to a node of its own.
+    Refused,
+}
+
+/// What the catalogue says of a further output of a layer.
+#[derive(Debug, Clone, Copy)]
+pub struct OutputDoc {
+    /// PyTorch's name.
+    pub name: &'static str,
+    /// The shape of what one sample has, in terms of the attributes.
+    pub shape: &'static str,
 }
 
 /// What the catalogue says of a parameter of a layer.
 #[derive(Debug, Clone, Copy)]
 pub struct ParameterDoc {
-    /// PyTorch's name.
+    /// PyTorch's name; `{k}` stands for a number, where there is one for each of several sublayers.
     pub name: &'static str,
     /// Its shape, in terms of the attributes.
     pub shape: &'static str,

@@ -18,7 +18,7 @@ pub(in crate::ops) const ENTRY: Entry = Entry {
 /// The mean over axes.
 #[derive(Debug)]
 pub(crate) struct Mean {
-    axes: Axes,
+    pub(crate) axes: Axes,
 }
 
 impl Describe for Mean {

@@ -7,6 +7,7 @@ pub(super) mod softmax;
 pub(super) mod sum;
 
 pub(super) use lines::{Contest, Lines};
+pub(crate) use mean::Mean;
 pub use sum::Sum;
 
 use super::attributes::{Attribute, Default, Invalid, Kind, Values};

@@ -10,6 +10,7 @@ pub(super) mod sub;
 
 use std::fmt::Debug;
 
+pub(crate) use add::Add;
 pub use mul::Mul;
 pub use sub::Sub;
 

@@ -13,6 +13,10 @@ use std::fmt::Debug;
 
 pub use concat::Joined;
 pub use expand::Expand;
+pub(crate) use permute::Permute;
+pub(crate) use reshape::Reshape;
+pub(crate) use select::Select;
+pub(crate) use slice::Slice;
 
 use super::{Cotangents, Describe, Flops, Op, Point, Reads, Scalar};
 use crate::tensor::{Float, Shape, ShapeError, Tensor};

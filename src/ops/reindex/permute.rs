@@ -21,7 +21,7 @@ pub(in crate::ops) const ENTRY: Entry = Entry {
 /// Axis k of the output is axis `dims[k]` of the input.
 #[derive(Debug)]
 pub(crate) struct Permute {
-    dims: Vec<i64>,
+    pub(crate) dims: Vec<i64>,
 }
 
 impl Permute {

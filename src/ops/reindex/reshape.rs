@@ -33,7 +33,7 @@ pub(in crate::ops) const ENTRY: Entry = Entry {
 /// A new shape of the same size.
 #[derive(Debug)]
 pub(crate) struct Reshape {
-    shape: Vec<i64>,
+    pub(crate) shape: Vec<i64>,
 }
 
 impl Reshape {

@@ -24,8 +24,8 @@ pub(in crate::ops) const ENTRY: Entry = Entry {
 /// `x[index]` along an axis.
 #[derive(Debug)]
 pub(crate) struct Select {
-    dim: i64,
-    index: i64,
+    pub(crate) dim: i64,
+    pub(crate) index: i64,
 }
 
 impl Select {

@@ -33,10 +33,10 @@ pub(in crate::ops) const ENTRY: Entry = Entry {
 /// `x[start:end:step]` along an axis.
 #[derive(Debug)]
 pub(crate) struct Slice {
-    dim: i64,
-    start: i64,
-    end: Option<i64>,
-    step: i64,
+    pub(crate) dim: i64,
+    pub(crate) start: i64,
+    pub(crate) end: Option<i64>,
+    pub(crate) step: i64,
 }
 
 impl Slice {

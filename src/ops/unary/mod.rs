@@ -3,6 +3,7 @@
 pub(super) mod abs;
 pub(super) mod cos;
 pub(super) mod elu;
+mod exclude;
 pub(super) mod exp;
 pub(super) mod gelu;
 pub(super) mod hardtanh;
@@ -23,6 +24,7 @@ pub(super) mod tanh;
 use std::fmt::Debug;
 
 pub use abs::Abs;
+pub use exclude::Exclude;
 pub use identity::Identity;
 pub use scale::Scale;
 
