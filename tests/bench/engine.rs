@@ -41,6 +41,9 @@ const CASES: &[Case] = &[
     Case { name: "mlp_784_256_128_10_b32", request: || mlp(&[784, 256, 128, 10], "relu", 32), goal: 1.0, peer_scale: 1.0 },
     Case { name: "mlp_784_512_512_10_b256", request: || mlp(&[784, 512, 512, 10], "relu", 256), goal: 1.0, peer_scale: 1.0 },
     Case { name: "lenet5_b64", request: lenet5, goal: 1.0, peer_scale: 1.0 },
+    Case { name: "transformer_l32_b16_ff2048", request: || transformer(2048), goal: 1.0, peer_scale: 1.0 },
+    Case { name: "transformer_l32_b16_ff512", request: || transformer(512), goal: 1.0, peer_scale: 1.0 },
+    Case { name: "lstm_32_64_t50_b32", request: lstm, goal: 1.0, peer_scale: 1.0 },
     // PyTorch needs seconds for 100,000 edges as scalars: it runs 2,000, and its time is scaled to as many.
     Case { name: "graph_2k_100k_b32", request: || graph(2_000, 50, 32), goal: 1.0 / 50.0, peer_scale: 50.0 },
 ];
@@ -228,6 +231,22 @@ fn lenet5() -> String {
         {"op": "linear", "out_features": 84, "activation": "tanh"},
         {"id": "out", "op": "linear", "out_features": 10}"#;
     classifier("[1, 28, 28]", layers, 64, 784, 10)
+}
+
+/// One encoder layer over 16 sequences of 32 steps of 128 features, 4 heads; the mean over steps is classified. PyTorch's default
+/// is a feed-forward part of 2048.
+fn transformer(feed_forward: usize) -> String {
+    let layers = format!(
+        r#"{{"op": "transformer_encoder_layer", "nhead": 4, "dim_feedforward": {feed_forward}, "dropout": 0}},
+           {{"id": "out", "op": "mean", "dim": 1}}"#
+    );
+    classifier("[32, 128]", &layers, 16, 32 * 128, 128)
+}
+
+/// 32 sequences of 50 steps of 32 features, 64 hidden; the mean over steps is classified.
+fn lstm() -> String {
+    let layers = r#"{"op": "lstm", "hidden_size": 64}, {"id": "out", "op": "mean", "dim": 1}"#;
+    classifier("[50, 32]", layers, 32, 50 * 32, 64)
 }
 
 /// Layers, the last called "out", over an input of a shape; numbers for it, and cross-entropy over classes.

@@ -1,6 +1,6 @@
 //! Fused layers against the same function put together from small ops on the wire: loss, outputs, gradients and input gradients agree.
 
-use dedz::analysis::{Form, Question, Request, prepare};
+use dedz::analysis::{Form, GRADIENTS, Request, prepare};
 use dedz::config::Limits;
 use serde_json::{Map, Value, json};
 
@@ -31,7 +31,7 @@ fn ask(nodes: &[Value], parameters: &Map<String, Value>, batch: &Value, x: &[usi
     });
     let body = serde_json::to_vec(&problem).expect("a value is JSON");
     let request = Request { problem: &body, ..Request::default() };
-    let ready = prepare(Question::Gradients, request, Form::Json, &Limits::default()).unwrap_or_else(|f| panic!("{f:?}"));
+    let ready = prepare(&GRADIENTS, request, Form::Json, &Limits::default()).unwrap_or_else(|f| panic!("{f:?}"));
     let reply = ready.run(&|| Ok(())).unwrap_or_else(|f| panic!("{f:?}"));
     serde_json::from_slice(&reply.body).expect("replies are JSON")
 }

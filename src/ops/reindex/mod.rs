@@ -36,6 +36,34 @@ pub trait Reindex: Debug + Send + Sync {
     fn place<S: Float>(&self, y_bar: &Tensor<S>, input: Shape) -> Tensor<S>;
 }
 
+/// Where indices `start..start + count` of an axis lie in memory: one run for each index of the axes before it.
+fn runs(input: Shape, axis: usize, start: usize, count: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let dims = input.dims();
+    let outer: usize = dims[..axis].iter().product();
+    let inner: usize = dims[axis + 1..].iter().product();
+    let size = dims[axis];
+    (0..outer).map(move |at| (at * size + start) * inner..(at * size + start + count) * inner)
+}
+
+/// The elements of runs, one after the other.
+fn gathered<S: Float>(x: &Tensor<S>, output: Shape, runs: impl Iterator<Item = std::ops::Range<usize>>) -> Tensor<S> {
+    let mut data = Vec::with_capacity(output.size());
+    runs.for_each(|run| data.extend_from_slice(&x.data()[run]));
+    Tensor::new(output, data)
+}
+
+/// The adjoint of [`gathered`]: the elements back in their runs, zeros elsewhere.
+fn scattered<S: Float>(y_bar: &Tensor<S>, input: Shape, runs: impl Iterator<Item = std::ops::Range<usize>>) -> Tensor<S> {
+    let mut data = vec![S::ZERO; input.size()];
+    let mut rest = y_bar.data();
+    for run in runs {
+        let (now, later) = rest.split_at(run.len());
+        data[run].copy_from_slice(now);
+        rest = later;
+    }
+    Tensor::new(input, data)
+}
+
 /// A [`Reindex`] as an op.
 #[derive(Debug)]
 pub struct Moved<R>(pub R);

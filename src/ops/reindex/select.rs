@@ -1,8 +1,6 @@
 //! One index of an axis, which goes.
 
-use ndarray::Axis;
-
-use super::{Moved, Reindex};
+use super::{Moved, Reindex, gathered, runs, scattered};
 use crate::ops::attributes::{Attribute, Default, Kind};
 use crate::ops::{Arity, Entry};
 use crate::tensor::{Float, Shape, ShapeError, Tensor, resolve};
@@ -55,14 +53,12 @@ impl Reindex for Select {
 
     fn pick<S: Float>(&self, x: &Tensor<S>, output: Shape) -> Tensor<S> {
         let (axis, index) = self.place_in(x.shape()).expect("checked by the shape rule");
-        Tensor::from_view(output, &x.view().index_axis_move(Axis(axis), index))
+        gathered(x, output, runs(x.shape(), axis, index, 1))
     }
 
     fn place<S: Float>(&self, y_bar: &Tensor<S>, input: Shape) -> Tensor<S> {
         let (axis, index) = self.place_in(input).expect("checked by the shape rule");
-        let mut x_bar = Tensor::zeros(input);
-        x_bar.view_mut().index_axis_mut(Axis(axis), index).assign(&y_bar.view());
-        x_bar
+        scattered(y_bar, input, runs(input, axis, index, 1))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ndarray::{Axis, Slice as Range};
 
-use super::{Moved, Reindex};
+use super::{Moved, Reindex, gathered, runs, scattered};
 use crate::ops::attributes::{Attribute, Default, Invalid, Kind};
 use crate::ops::{Arity, Entry};
 use crate::tensor::{Float, Shape, ShapeError, Tensor};
@@ -65,12 +65,18 @@ impl Reindex for Slice {
     }
 
     fn pick<S: Float>(&self, x: &Tensor<S>, output: Shape) -> Tensor<S> {
-        let (axis, range, _) = self.range(x.shape()).expect("checked by the shape rule");
+        let (axis, range, count) = self.range(x.shape()).expect("checked by the shape rule");
+        if range.step == 1 || count <= 1 {
+            return gathered(x, output, runs(x.shape(), axis, range.start as usize, count));
+        }
         Tensor::from_view(output, &x.view().slice_axis(Axis(axis), range))
     }
 
     fn place<S: Float>(&self, y_bar: &Tensor<S>, input: Shape) -> Tensor<S> {
-        let (axis, range, _) = self.range(input).expect("checked by the shape rule");
+        let (axis, range, count) = self.range(input).expect("checked by the shape rule");
+        if range.step == 1 || count <= 1 {
+            return scattered(y_bar, input, runs(input, axis, range.start as usize, count));
+        }
         let mut x_bar = Tensor::zeros(input);
         x_bar.view_mut().slice_axis_mut(Axis(axis), range).assign(&y_bar.view());
         x_bar

@@ -82,7 +82,31 @@ def lenet5_b64():
     return classifier(model, (64, 1, 28, 28), 10)
 
 
+class Pooled(nn.Module):
+    """The mean over time of what a layer over sequences makes of its input."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        y = self.layer(x)
+        return (y[0] if isinstance(y, tuple) else y).mean(1)
+
+
+def transformer(feed_forward):
+    layer = nn.TransformerEncoderLayer(128, 4, feed_forward, dropout=0.0, batch_first=True)
+    return classifier(Pooled(layer), (16, 32, 128), 128)
+
+
+def lstm_32_64_t50_b32():
+    return classifier(Pooled(nn.LSTM(32, 64, batch_first=True)), (32, 50, 32), 64)
+
+
 CASES = {
+    "transformer_l32_b16_ff2048": lambda: transformer(2048),
+    "transformer_l32_b16_ff512": lambda: transformer(512),
+    "lstm_32_64_t50_b32": lstm_32_64_t50_b32,
     "lecture_b4": lecture_b4,
     "mlp_4_16_3_b32": lambda: mlp([4, 16, 3], nn.Tanh, 32),
     "mlp_784_256_128_10_b32": lambda: mlp([784, 256, 128, 10], nn.ReLU, 32),
