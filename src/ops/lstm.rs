@@ -144,7 +144,7 @@ impl Lstm {
 }
 
 /// Without overflow and without a branch, for one exponential and one division.
-#[inline(always)]
+#[inline]
 fn sigmoid<S: Float>(x: S) -> S {
     let negative = x < S::ZERO;
     let e = (if negative { x } else { -x }).exp();
@@ -240,7 +240,7 @@ impl<S: Scalar> Op<S> for Lstm {
         let sizes = self.sizes(at.shapes).expect("checked by the shape rule");
         let Sizes { samples, steps, features, hidden, out, .. } = sizes;
         let rows = steps * samples;
-        let Swept { a_bar, h_bar, c_bar, hidden_bar } = self.sweep_back(at, y_bar, &sizes);
+        let Swept { gates: a_bar, first: [h_bar, c_bar], projected } = self.sweep_back(at, y_bar, &sizes);
         let a = Matrix::new(&a_bar, rows, 4 * hidden);
         if x_bar.wants(0) {
             let mut data = vec![S::ZERO; rows * features];
@@ -270,7 +270,7 @@ impl<S: Scalar> Op<S> for Lstm {
             x_bar.give(3, b_bar.clone());
             x_bar.give(4, b_bar);
         }
-        if let Some((i, (h_bar, u))) = self.projection_at().zip(hidden_bar) {
+        if let Some((i, (h_bar, u))) = self.projection_at().zip(projected) {
             let mut data = vec![S::ZERO; out * hidden];
             S::gemm(Matrix::new(&h_bar, rows, out).t(), Matrix::new(&u, rows, hidden), &mut data, false);
             x_bar.give(i, Tensor::new(at.shapes[i], data));
@@ -296,13 +296,12 @@ fn activate<S: Float>(gates: &mut [S], c: &mut [S]) {
 
 /// What the recurrent part of the vjp leaves.
 struct Swept<S> {
-    /// Of the gates' pre-activations, step by step.
-    a_bar: Vec<S>,
-    /// Of the state before the first step.
-    h_bar: Vec<S>,
-    c_bar: Vec<S>,
+    /// The cotangents of the gates' pre-activations, step by step.
+    gates: Vec<S>,
+    /// Those of the state before the first step, h and c.
+    first: [Vec<S>; 2],
     /// Where there is a projection: the cotangents of its outputs, and its inputs, step by step.
-    hidden_bar: Option<(Vec<S>, Vec<S>)>,
+    projected: Option<(Vec<S>, Vec<S>)>,
 }
 
 impl Lstm {
@@ -390,7 +389,7 @@ impl Lstm {
                 S::gemm(Matrix::new(now, samples, 4 * hidden), w_hh, &mut h_bar, false);
             }
         }
-        Swept { a_bar, h_bar, c_bar, hidden_bar: projected.map(|(_, h_bar, u)| (h_bar, u)) }
+        Swept { gates: a_bar, first: [h_bar, c_bar], projected: projected.map(|(_, h_bar, u)| (h_bar, u)) }
     }
 }
 

@@ -191,7 +191,7 @@ fn parameters(context: &mut Context<'_, '_, '_>, sizes: &Sizes) -> Result<Vec<Ve
     all
 }
 
-/// h_0 and c_0 hold one state for each direction of each layer.
+/// The first states hold one state for each direction of each layer.
 fn check_states(context: &mut Context<'_, '_, '_>, sizes: &Sizes, states: &[NodeId]) -> Result<(), Failed> {
     let mut result = Ok(());
     for (i, (name, size)) in [("h_0", sizes.out()), ("c_0", sizes.hidden)].into_iter().enumerate() {

@@ -99,7 +99,7 @@ fn build(context: &mut Context<'_, '_, '_>, values: &Values, inputs: &[NodeId]) 
     let heads = Heads {
         prefix: "",
         embed,
-        heads: heads(context, values, "num_heads", embed)?,
+        count: heads(context, values, "num_heads", embed)?,
         bias: values.boolean("bias"),
         bias_kv: values.boolean("add_bias_kv"),
         zero_attn: values.boolean("add_zero_attn"),
@@ -158,11 +158,11 @@ pub(super) struct Heads {
     /// What stands before its parameters' names: `""`, or `"self_attn."`.
     pub(super) prefix: &'static str,
     pub(super) embed: usize,
-    pub(super) heads: usize,
+    pub(super) count: usize,
     pub(super) bias: bool,
     pub(super) bias_kv: bool,
     pub(super) zero_attn: bool,
-    /// The names of the attributes attn_mask and key_padding_mask.
+    /// The names of the attributes for a mask of scores and one of padding.
     pub(super) masks: [&'static str; 2],
     /// What a query gets that may attend nothing: zeros, or NaN. PyTorch gives NaN where it makes the weights and zeros where not.
     pub(super) zero_if_masked: bool,
@@ -225,7 +225,7 @@ impl Heads {
         }
         let extra = usize::from(self.bias_kv) + usize::from(self.zero_attn);
         let samples = context.shape(query).samples();
-        let scores = Scores { heads: self.heads, queries, keys, extra, samples };
+        let scores = Scores { heads: self.count, queries, keys, extra, samples };
         let mask = scores::lower(context, values, self.masks, scores);
         Ok(Prepared { heads: self, projections: projections?, mask: mask?, scores })
     }
@@ -293,7 +293,7 @@ impl Prepared {
         inputs: &[NodeId],
         dropout: Option<&Inner>,
     ) -> Result<Attended, Failed> {
-        let Self { heads: Heads { embed, heads, .. }, projections, mask, scores } = self;
+        let Self { heads: Heads { embed, count: heads, .. }, projections, mask, scores } = self;
         let [query, key, value] = three(inputs);
         let one = query == key && key == value && scores.extra == 0;
         let packed = projections.together.filter(|_| one);

@@ -83,7 +83,7 @@ fn build(context: &mut Context<'_, '_, '_>, values: &Values, inputs: &[NodeId]) 
     let attention = Heads {
         prefix: "self_attn.",
         embed: model,
-        heads,
+        count: heads,
         bias: values.boolean("bias"),
         bias_kv: false,
         zero_attn: false,
