@@ -10,6 +10,8 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::store::Store;
+
 /// Bounds on what one request may ask for. A request over one of them is refused before anything is allocated.
 #[derive(Debug, Clone, PartialEq, Eq, Args, Serialize, ToSchema)]
 #[command(next_help_heading = "Limits of one request")]
@@ -150,6 +152,24 @@ pub struct Access {
     pub requests_per_minute: Option<NonZeroU32>,
 }
 
+/// Where stored networks are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Stored networks")]
+pub struct Networks {
+    /// Bytes of memory that stored networks may take; the one used longest ago goes out.
+    #[arg(long = "max-stored-bytes", env = "DEDZ_MAX_STORED_BYTES", value_name = "BYTES", default_value = "256MiB", value_parser = parse_size::<usize>)]
+    pub stored_bytes: usize,
+    /// Keep them also where other replicas find them: file:///folder, or s3://, gs:// and az:// if built with these features
+    #[arg(long = "store", env = "DEDZ_STORE", value_name = "URL", hide_env_values = true, value_parser = Store::open)]
+    pub store: Option<Store>,
+}
+
+impl Default for Networks {
+    fn default() -> Self {
+        Self { stored_bytes: 256 << 20, store: None }
+    }
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LogFormat {
@@ -184,6 +204,9 @@ pub struct Config {
     /// Keys and quotas.
     #[command(flatten)]
     pub access: Access,
+    /// Stored networks.
+    #[command(flatten)]
+    pub networks: Networks,
 }
 
 impl Default for Config {
@@ -196,6 +219,7 @@ impl Default for Config {
             limits: Limits::default(),
             admission: Admission::default(),
             access: Access::default(),
+            networks: Networks::default(),
         }
     }
 }

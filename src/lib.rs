@@ -12,7 +12,8 @@
 //! 5. [`ops`]: the primitives, one file each: shape rule, forward, vjp, cost, formula, laws.
 //! 6. [`tensor`]: shapes, arrays, the number types, the kernels.
 //! 7. [`analysis`]: the questions, pure functions from bytes to bytes.
-//! 8. The two thin edges over them, a server and a command line, and [`config`].
+//! 8. [`store`]: where replicas share networks. The edges read and write it; nothing else does.
+//! 9. The two thin edges over them, a server and a command line, and [`config`].
 //!
 //! # Invariants
 //!
@@ -42,5 +43,6 @@ pub mod lower;
 pub mod ops;
 pub mod pool;
 pub mod spec;
+pub mod store;
 pub mod tape;
 pub mod tensor;

@@ -28,7 +28,7 @@ pub use self::lanes::Lane;
 
 use self::fence::fenced;
 use self::lanes::{Bounds, Lanes, Urgency};
-use crate::analysis::{Failure, Form, Guard, Prepared, Question, Reply, Request, Stop};
+use crate::analysis::{Failure, Form, Guard, Library, Prepared, Question, Reply, Request, Slot, Stop, Stored};
 use crate::config::{Admission, Limits};
 
 /// How a request is read, lowered, planned and priced: [`crate::analysis::prepare`], or a test's stand-in.
@@ -45,6 +45,12 @@ pub struct Parts {
     pub inputs: Option<Bytes>,
     /// Multipart part `targets`.
     pub targets: Option<Bytes>,
+    /// Where a network that the problem names is looked up.
+    pub library: Option<Arc<Library>>,
+    /// The network that the problem names, where it was fetched for it.
+    pub network: Option<Arc<Stored>>,
+    /// Where the network is left, if it is to be kept.
+    pub keep: Option<Arc<Slot>>,
 }
 
 impl Parts {
@@ -61,6 +67,9 @@ impl Parts {
             parameters: self.parameters.as_deref(),
             inputs: self.inputs.as_deref(),
             targets: self.targets.as_deref(),
+            library: self.library.as_deref(),
+            network: self.network.as_ref(),
+            keep: self.keep.as_ref(),
         }
     }
 }

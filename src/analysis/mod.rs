@@ -3,14 +3,19 @@
 mod answer;
 pub mod catalog;
 mod gradients;
+mod library;
 mod run;
+mod stored;
 mod validate;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 pub use gradients::{FORWARD, GRADIENTS};
+pub use library::{Holdings, Library};
+pub use stored::{KEEP, Slot, Stored};
 pub use validate::VALIDATE;
 
 use crate::config::Limits;
@@ -80,6 +85,20 @@ pub struct Request<'a> {
     pub inputs: Option<&'a [u8]>,
     /// Multipart part `targets`.
     pub targets: Option<&'a [u8]>,
+    /// Where a network that the problem names is looked up.
+    pub library: Option<&'a Library>,
+    /// The network that the problem names, where it was fetched for it.
+    pub network: Option<&'a Arc<Stored>>,
+    /// Where [`KEEP`] leaves the network.
+    pub keep: Option<&'a Arc<Slot>>,
+}
+
+impl Request<'_> {
+    /// The stored network of this name.
+    fn stored(&self, name: &str) -> Option<Arc<Stored>> {
+        let fetched = self.network.filter(|stored| stored.name() == name).cloned();
+        fetched.or_else(|| self.library?.get(name))
+    }
 }
 
 /// Why a job stopped before its end; asked between nodes.
@@ -103,8 +122,22 @@ pub enum Failure {
     Invalid(Faults),
     /// It could be run, but costs more than a limit allows: 422.
     OverLimit(Faults),
+    /// It names a stored network that is not here: 404.
+    UnknownNetwork {
+        /// The name.
+        name: String,
+        /// The same for the client.
+        faults: Faults,
+    },
     /// It was stopped: 504, or nobody to tell.
     Stopped(Stop),
+}
+
+impl Failure {
+    /// It names a stored network that is not here.
+    pub fn unknown_network(name: String) -> Self {
+        Self::UnknownNetwork { faults: stored::unknown(&name), name }
+    }
 }
 
 /// The price of a request, known before anything is allocated for it.
@@ -166,6 +199,17 @@ fn pose<'a, T>(
     let mut problem = read(request, question, limits, &mut faults)?;
     let options = problem.options.clone();
     let arguments = problem.extra.pop().map(|(_, json)| json);
+    let stored = match problem.reference.take() {
+        None => None,
+        Some(name) => {
+            let stored = request.stored(&name);
+            Some(stored.ok_or_else(|| Failure::unknown_network(name))?)
+        }
+    };
+    let problem = match &stored {
+        None => problem,
+        Some(stored) => stored.lend(problem),
+    };
     let posed = lower(problem, need, limits, &mut faults).map(|lowered| {
         let selection = select(&lowered, &options, &mut faults);
         Posed { lowered, selection, options, request_hash: String::new() }
@@ -186,25 +230,9 @@ fn read<'a>(
 ) -> Result<Problem<'a>, Failure> {
     let json = json::parse(request.problem, limits).map_err(Failure::Malformed)?;
     let mut problem = problem::decode(json, limits, question.as_slice(), faults);
+    add_part(&mut problem, request.parameters, limits, faults);
     let reading = Reading { limits, allow_non_finite: problem.options.allow_non_finite, allow_init: false };
-    let at = At::ROOT;
-    if let Some(part) = request.parameters.and_then(|bytes| safetensors::read(bytes, at.name("parameters"), reading, faults)) {
-        problem.parameters_given = true;
-        let known: HashSet<_> = problem.parameters.iter().map(|(name, _)| name.clone()).collect();
-        for (name, value) in part {
-            if known.contains(&name) {
-                let parameters = at.name("parameters");
-                faults.push(
-                    parameters.name(&name),
-                    Code::DuplicateParameter,
-                    format!("\"{name}\" stands in the problem and in the part"),
-                );
-            } else {
-                problem.parameters.push((name, value));
-            }
-        }
-    }
-    let batch_at = at.name("batch");
+    let batch_at = At::ROOT.name("batch");
     if let Some(part) = request.inputs.and_then(|bytes| safetensors::read(bytes, batch_at.name("inputs"), reading, faults)) {
         let named = part.into_iter().map(|(name, value)| (name.into(), Some(value))).collect();
         problem.batch.get_or_insert_default().inputs = Some(InputsSpec::Named(named));
@@ -217,6 +245,26 @@ fn read<'a>(
         }
     }
     Ok(problem)
+}
+
+/// Add the parameters of the multipart part, which are none of the problem's own.
+fn add_part(problem: &mut Problem<'_>, part: Option<&[u8]>, limits: &Limits, faults: &mut Faults) {
+    let Some(part) = part else { return };
+    let at = At::ROOT.name("parameters");
+    let reading = Reading { limits, allow_non_finite: problem.options.allow_non_finite, allow_init: false };
+    problem.parameters_given = true;
+    let Some(part) = safetensors::read(part, at, reading, faults) else {
+        problem.parameters_unreadable = true;
+        return;
+    };
+    let known: HashSet<_> = problem.parameters.iter().map(|(name, _)| name.clone()).collect();
+    for (name, value) in part {
+        if known.contains(&name) {
+            faults.push(at.name(&name), Code::DuplicateParameter, format!("\"{name}\" stands in the problem and in the part"));
+        } else {
+            problem.parameters.push((name, value));
+        }
+    }
 }
 
 /// What the reply calls this engine.

@@ -2,14 +2,17 @@
 
 use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
 
 use super::{Stopped, indent, shown};
-use crate::analysis::{self, Failure, Form, Guard, Question, Request, Stop};
+use crate::analysis::{self, Failure, Form, Guard, KEEP, Question, Request, Slot, Stop, Stored};
 use crate::config::Limits;
 use crate::http::problem::{Error, Problem};
+use crate::spec::fault::{At, Code, Faults};
+use crate::store::{Object, Store, Unavailable};
 
 #[derive(Debug, Args)]
 pub(super) struct Ask {
@@ -22,6 +25,9 @@ pub(super) struct Ask {
     /// The key to send with it, where the service asks for one.
     #[arg(long, env = "DEDZ_KEY", value_name = "KEY", hide_env_values = true)]
     key: Option<String>,
+    /// Where a network that the problem names by its ref is read from: file:///folder, or a bucket.
+    #[arg(long, env = "DEDZ_STORE", value_name = "URL", hide_env_values = true, value_parser = Store::open)]
+    store: Option<Store>,
     /// Print a problem as the JSON document that the service answers with.
     #[arg(long)]
     json: bool,
@@ -33,7 +39,7 @@ impl Ask {
     pub(super) fn run(&self, question: Question) -> Result<(), Stopped> {
         let problem = self.read()?;
         let answered = match &self.url {
-            None => self.compute(question, &problem),
+            None => self.compute(question, &problem)?,
             Some(url) => send(url, self.key.as_deref(), question, problem)?,
         };
         match answered {
@@ -62,21 +68,56 @@ impl Ask {
     }
 
     /// The reply, or the problem document.
-    fn compute(&self, question: Question, problem: &[u8]) -> Result<Vec<u8>, Vec<u8>> {
-        let deadline = Instant::now() + self.limits.deadline();
-        let guard: Guard<'_> = &|| if Instant::now() < deadline { Ok(()) } else { Err(Stop::Deadline) };
+    fn compute(&self, question: Question, problem: &[u8]) -> Result<Result<Vec<u8>, Vec<u8>>, Stopped> {
         let request = Request { problem, ..Request::default() };
-        let run = || {
-            let prepared = analysis::prepare(question, request, Form::Json, &self.limits)?;
-            prepared.run(guard).map(|reply| reply.body)
+        let answered = match self.answer(question, request) {
+            Err(Failure::UnknownNetwork { name, .. }) => match self.fetch(&name)? {
+                Some(network) => self.answer(question, Request { network: Some(&network), ..request }),
+                None => Err(self.unknown(name)),
+            },
+            answered => answered,
         };
-        run().map_err(|failure| {
+        Ok(answered.map_err(|failure| {
             let error = match failure {
                 Failure::Stopped(_) => Error::Deadline(self.limits.deadline_ms),
                 failure => Error::Failed(failure),
             };
             Problem::of(&error).to_json()
-        })
+        }))
+    }
+
+    fn answer(&self, question: Question, request: Request<'_>) -> Result<Vec<u8>, Failure> {
+        let deadline = Instant::now() + self.limits.deadline();
+        let guard: Guard<'_> = &|| if Instant::now() < deadline { Ok(()) } else { Err(Stop::Deadline) };
+        let prepared = analysis::prepare(question, request, Form::Json, &self.limits)?;
+        prepared.run(guard).map(|reply| reply.body)
+    }
+
+    /// A network from the store, if there is a store and the network in it is what its name says.
+    fn fetch(&self, name: &str) -> Result<Option<Arc<Stored>>, Stopped> {
+        let Some(store) = &self.store else { return Ok(None) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let found = runtime.block_on(store.get(name, self.limits.body_bytes));
+        let found = found.map_err(|Unavailable(why)| Stopped::Problem(format!("the store does not answer: {why}")))?;
+        let Some(Object { problem, parameters }) = found else { return Ok(None) };
+        let slot = Arc::new(Slot::default());
+        let request = Request { problem: &problem, parameters: parameters.as_deref(), keep: Some(&slot), ..Request::default() };
+        // Whatever else is wrong with what stands there: it is not the network that is meant.
+        let read = self.answer(&KEEP, request).is_ok();
+        Ok(slot.get().filter(|stored| read && stored.name() == name).cloned())
+    }
+
+    fn unknown(&self, name: String) -> Failure {
+        let detail = match &self.store {
+            Some(_) => format!("no network {name} is in the store"),
+            None => {
+                format!("the network {name} is stored elsewhere: say where with --store, or send the problem there with --url")
+            }
+        };
+        let mut faults = Faults::new(1);
+        let at = At::ROOT.name("network");
+        faults.push(at.name("ref"), Code::UnknownNetwork, detail);
+        Failure::UnknownNetwork { name, faults }
     }
 }
 

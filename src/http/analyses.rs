@@ -13,10 +13,11 @@ use axum::routing::post;
 use super::app::App;
 use super::body::Incoming;
 use super::media::{self, Input};
+use super::networks::{Ask, lacking};
 use super::problem::Error;
 use super::{multipart, ndjson};
 use crate::analysis::{ANALYSES, Form, Question, Reply};
-use crate::pool::{Answer, Begun, Job, Parts, Ticket, Times, Trouble};
+use crate::pool::{Answer, Job, Parts, Ticket, Times, Trouble};
 
 /// A client may shorten the service's deadline by this header, in milliseconds.
 static DEADLINE: HeaderName = HeaderName::from_static("deadline-ms");
@@ -46,15 +47,11 @@ async fn ask(app: Arc<App>, question: Question, request: Request) -> Result<Resp
         Input::Multipart(boundary) => multipart::cut(&bytes, &boundary)?,
         Input::Json | Input::Ndjson => Parts { problem: bytes, ..Parts::default() },
     };
-    let deadline = arrival + patience;
-    respond(match app.pool.begin(Job { question, form, parts, deadline, hold })? {
-        Begun::Answered(answer) => answer,
-        Begun::Waiting(ticket) => await_answer(ticket, deadline, patience).await?,
-    })
+    respond(app.answer(Ask { question, form, deadline: arrival + patience, patience }, parts, hold).await?)
 }
 
 /// How long the client waits: the service's deadline, or the header's where that is shorter.
-fn patience(headers: &HeaderMap, limit: Duration) -> Result<Duration, Error> {
+pub(super) fn patience(headers: &HeaderMap, limit: Duration) -> Result<Duration, Error> {
     let Some(value) = headers.get(&DEADLINE) else { return Ok(limit) };
     let millis = value.to_str().ok().and_then(|text| text.trim().parse().ok()).filter(|&millis| millis > 0);
     let millis = millis
@@ -101,11 +98,20 @@ impl super::ndjson::Line {
     /// Ask about one line, waiting for room in the pool; the line's own share of the budget is held by the caller.
     pub(super) async fn ask(&self, app: &App, question: Question, patience: Duration) -> Result<Reply, Error> {
         let mut lane = app.pool.lane_of(self.text.len());
+        let mut network = None;
         loop {
-            let parts = Parts { problem: self.text.clone(), ..Parts::default() };
+            let library = Some(Arc::clone(&app.library));
+            let parts = Parts { problem: self.text.clone(), library, network: network.clone(), ..Parts::default() };
             let job = Job { question, form: Form::Json, parts, deadline: Instant::now(), hold: app.budget.hold() };
             let ticket = app.pool.submit_patiently(job, lane, patience).await?;
-            let answer = await_answer(ticket, Instant::now() + patience, patience).await?;
+            let deadline = Instant::now() + patience;
+            let answer = await_answer(ticket, deadline, patience).await?;
+            if let (Some(name), None) = (lacking(&answer), &network) {
+                network = app.fetch(Ask { question, form: Form::Json, deadline, patience }, name).await?;
+                if network.is_some() {
+                    continue;
+                }
+            }
             match reply_of(answer) {
                 // Its price put it into the long lane, which was full: wait for room there.
                 Err(Error::Overloaded) if lane == crate::pool::Lane::Short => lane = crate::pool::Lane::Long,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::metrics::Metrics;
+use crate::analysis::Library;
 use crate::config::Config;
 use crate::pool::{Budget, Pool, Prepare};
 
@@ -15,6 +16,7 @@ pub(super) struct App {
     pub(super) pool: Pool,
     pub(super) budget: Budget,
     pub(super) metrics: Metrics,
+    pub(super) library: Arc<Library>,
     in_flight: AtomicUsize,
     draining: AtomicBool,
 }
@@ -27,6 +29,7 @@ impl App {
             pool: Pool::start(workers, &config.admission, config.limits.clone(), prepare),
             budget: Budget::new(config.admission.held_bytes),
             metrics: Metrics::new(),
+            library: Arc::new(Library::new(config.networks.stored_bytes)),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             config,

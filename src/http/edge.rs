@@ -131,8 +131,10 @@ impl Edge {
 
 /// A failure of the service itself is logged, once, here; what a client did wrong is the client's to read.
 pub(super) fn log_failure(error: &Error, id: &RequestId) {
-    if let Error::Panicked(panic) = error {
-        tracing::error!(id = id.as_str(), panic, "a job panicked");
+    match error {
+        Error::Panicked(panic) => tracing::error!(id = id.as_str(), panic, "a job panicked"),
+        Error::StoreUnavailable(why) => tracing::error!(id = id.as_str(), why, "the store does not answer"),
+        _ => {}
     }
 }
 

@@ -8,13 +8,14 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram, with_local_r
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::app::App;
+use crate::analysis::Holdings;
 
 /// Seconds; a small network takes well under a millisecond.
 const BUCKETS: &[f64] =
     &[0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
 
 /// Statuses that are counted apart, the most frequent first.
-const STATUSES: [u16; 14] = [200, 422, 400, 503, 404, 405, 406, 408, 413, 415, 500, 504, 307, 0];
+const STATUSES: [u16; 16] = [200, 201, 204, 422, 400, 503, 404, 405, 406, 408, 413, 415, 500, 504, 307, 0];
 
 /// All figures of one service. Its own recorder, not a global one: tests run many services in one process.
 pub(super) struct Metrics {
@@ -33,6 +34,36 @@ struct Now {
     held_bytes: Gauge,
     abandoned: Counter,
     panicked: Counter,
+    stored: Stored,
+}
+
+/// Figures of stored networks.
+struct Stored {
+    networks: Gauge,
+    bytes: Gauge,
+    hits: Counter,
+    misses: Counter,
+    evicted: Counter,
+}
+
+impl Stored {
+    fn new() -> Self {
+        Self {
+            networks: gauge!("dedz_stored_networks"),
+            bytes: gauge!("dedz_stored_bytes"),
+            hits: counter!("dedz_stored_hits_total"),
+            misses: counter!("dedz_stored_misses_total"),
+            evicted: counter!("dedz_stored_evicted_total"),
+        }
+    }
+
+    fn set(&self, now: Holdings) {
+        self.networks.set(now.networks as f64);
+        self.bytes.set(now.bytes as f64);
+        self.hits.absolute(now.hits);
+        self.misses.absolute(now.misses);
+        self.evicted.absolute(now.evicted);
+    }
 }
 
 impl std::fmt::Debug for Metrics {
@@ -54,6 +85,7 @@ impl Metrics {
                 held_bytes: gauge!("dedz_held_bytes"),
                 abandoned: counter!("dedz_jobs_abandoned_total"),
                 panicked: counter!("dedz_jobs_panicked_total"),
+                stored: Stored::new(),
             }
         });
         Self { handle: recorder.handle(), recorder, now, lines: Default::default() }
@@ -74,7 +106,7 @@ impl Metrics {
     /// All figures in Prometheus' text format. Those that say how things are now are read now.
     pub(super) fn render(&self, app: &App) -> String {
         let load = app.pool.load();
-        let Now { in_flight, short_queue, long_queue, idle, held_bytes, abandoned, panicked } = &self.now;
+        let Now { in_flight, short_queue, long_queue, idle, held_bytes, abandoned, panicked, stored } = &self.now;
         in_flight.set(app.in_flight() as f64);
         short_queue.set(load.short_queue as f64);
         long_queue.set(load.long_queue as f64);
@@ -82,6 +114,7 @@ impl Metrics {
         held_bytes.set(app.budget.held() as f64);
         abandoned.absolute(load.abandoned);
         panicked.absolute(load.panicked);
+        stored.set(app.library.holdings());
         self.handle.render()
     }
 
@@ -134,5 +167,10 @@ fn describe() {
     describe_gauge!("dedz_held_bytes", Unit::Bytes, "bodies being read, waiting or being worked on");
     describe_counter!("dedz_jobs_abandoned_total", "jobs skipped or stopped because nobody waited any more");
     describe_counter!("dedz_jobs_panicked_total", "jobs that panicked");
+    describe_gauge!("dedz_stored_networks", "networks kept in memory");
+    describe_gauge!("dedz_stored_bytes", Unit::Bytes, "memory that stored networks take");
+    describe_counter!("dedz_stored_hits_total", "problems that named a network which was in memory");
+    describe_counter!("dedz_stored_misses_total", "problems that named a network which was not");
+    describe_counter!("dedz_stored_evicted_total", "networks put out of memory for others");
     describe_counter!("dedz_ndjson_lines_total", "lines of NDJSON answered, by status");
 }

@@ -12,6 +12,7 @@ mod media;
 mod metrics;
 mod multipart;
 mod ndjson;
+mod networks;
 pub mod openapi;
 mod operations;
 mod pages;

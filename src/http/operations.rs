@@ -33,6 +33,17 @@ pub(super) struct Info {
     limits: Limits,
     /// Bounds on all requests together.
     admission: Admission,
+    /// Stored networks.
+    networks: NetworksInfo,
+}
+
+/// How networks are kept.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct NetworksInfo {
+    /// Bytes of memory that they may take; the one used longest ago goes out.
+    stored_bytes: usize,
+    /// Whether a store keeps them too, where other replicas find them.
+    shared: bool,
 }
 
 /// Version, dtypes, number of workers and every limit in force.
@@ -46,6 +57,7 @@ pub(super) async fn info(State(app): State<Arc<App>>) -> Response {
         workers: app.workers,
         limits: app.config.limits.clone(),
         admission: app.config.admission.clone(),
+        networks: NetworksInfo { stored_bytes: app.config.networks.stored_bytes, shared: app.config.networks.store.is_some() },
     })
 }
 

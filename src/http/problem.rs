@@ -40,6 +40,8 @@ pub enum Error {
     Failed(Failure),
     /// A lane, or the budget of bytes, is full.
     Overloaded,
+    /// The store that replicas share does not answer, and why: for the log alone.
+    StoreUnavailable(String),
     /// The service is shutting down.
     Draining,
     /// There was no answer within this many milliseconds.
@@ -103,10 +105,12 @@ kinds! {
     UNSUPPORTED_MEDIA_TYPE: "unsupported-media-type" 415 "Unsupported media type" "The header Content-Type is missing or names a type that is not read here, or Content-Encoding names a compression. Send application/json, application/x-ndjson or multipart/form-data, not compressed.";
     INVALID_NETWORK: "invalid-network" 422 "Invalid network" "The body is JSON, but something under /network or /parameters means nothing that can be computed. All faults are listed, each with a JSON pointer and a stable code.";
     INVALID_REQUEST: "invalid-request" 422 "Invalid request" "The body is JSON, but its batch, loss or options mean nothing that can be computed. All faults are listed, each with a JSON pointer and a stable code.";
+    UNKNOWN_NETWORK: "unknown-network" 404 "Unknown network" "The problem names a stored network that is not here: it was never put, or it went out for others that were used more recently. PUT /v1/networks with it again, then send the same request.";
     OVER_LIMIT: "over-limit" 422 "Over a limit" "The request could be answered, but it costs more than a limit of this service allows. Each error names the limit and the figure. GET /v1/info names all limits.";
     OVER_QUOTA: "over-quota" 429 "Over quota" "This client has made as many requests as it may in a minute. Nothing was computed; send the same request again after Retry-After seconds, or put many problems into one NDJSON request.";
     INTERNAL: "internal" 500 "Internal error" "A fault of the service, not of the request. It has been logged under the request's id, which is this document's instance.";
     OVERLOADED: "overloaded" 503 "Overloaded" "The service has as much work waiting as it may, or is shutting down. Nothing was computed; send the same request again after Retry-After seconds.";
+    STORE_UNAVAILABLE: "store-unavailable" 503 "Store unavailable" "The store that keeps networks does not answer. Problems that carry their network are answered all the same; send this request again after Retry-After seconds.";
     DEADLINE_EXCEEDED: "deadline-exceeded" 504 "Deadline exceeded" "There was no answer before the deadline, which is the service's own or the header Deadline-Ms, whichever is shorter.";
 }
 
@@ -210,11 +214,17 @@ impl Problem {
                 let place = if inside > 0 && inside == faults.listed().len() { "network" } else { "request" };
                 Self::new(kind, counted(faults, "problem", &format!("in the {place}"))).with(faults)
             }
+            Error::Failed(Failure::UnknownNetwork { name, faults }) => {
+                Self::new(Kind::UNKNOWN_NETWORK, format!("no network {name} is stored here")).with(faults)
+            }
             Error::Failed(Failure::Stopped(Stop::Deadline)) => {
                 Self::new(Kind::DEADLINE_EXCEEDED, "no answer before the deadline".to_owned())
             }
             Error::Deadline(millis) => Self::new(Kind::DEADLINE_EXCEEDED, format!("no answer within {millis} ms")),
             Error::Overloaded => Self::new(Kind::OVERLOADED, "as much work is waiting as may".to_owned()).retry_after(1),
+            Error::StoreUnavailable(_) => {
+                Self::new(Kind::STORE_UNAVAILABLE, "the store that keeps networks does not answer".to_owned()).retry_after(1)
+            }
             Error::Draining | Error::Failed(Failure::Stopped(Stop::Cancelled)) => {
                 Self::new(Kind::OVERLOADED, "the service is shutting down".to_owned()).retry_after(1)
             }

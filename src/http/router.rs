@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use super::app::App;
 use super::problem::Error;
-use super::{analyses, operations, pages};
+use super::{analyses, networks, operations, pages};
 
 /// The routes and what is documented of them.
 pub(super) fn build(app: Arc<App>) -> (Router, OpenApi) {
@@ -22,6 +22,9 @@ pub(super) fn build(app: Arc<App>) -> (Router, OpenApi) {
 /// All routes but those of the analyses, which are listed in [`crate::analysis::ANALYSES`].
 pub(super) fn list() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(super::openapi::frame())
+        // What is kept.
+        .routes(routes!(networks::put))
+        .routes(routes!(networks::get, networks::delete))
         // What there is.
         .routes(routes!(operations::ops))
         .routes(routes!(operations::info))

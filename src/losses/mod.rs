@@ -10,6 +10,8 @@ mod nll;
 mod squared_error;
 mod sum;
 
+use std::sync::Arc;
+
 use crate::graph::NodeId;
 use crate::lower::{Context, Failed, Leaf, Lowering, Objective, hint};
 use crate::ops::attributes::{Attribute, Value, Values};
@@ -162,7 +164,7 @@ fn sample_weights(context: &mut Context<'_, '_, '_>, weights: Option<TensorSpec>
                 let detail = format!("a sample's weight is at least 0, found {}", data[at]);
                 return Err(context.lowering_fault(&format!("/batch/weights/{at}"), Code::InvalidValue, detail));
             }
-            Ok(Some(data))
+            Ok(Some(Arc::unwrap_or_clone(data)))
         }
         Some(TensorSpec::Values { shape, .. }) => {
             let detail = format!("expected one weight per sample, shape [{samples}]; found {}", Dims(&shape));
@@ -218,7 +220,7 @@ impl LossContext<'_, '_, '_, '_> {
     /// They are missing, or no numbers; reported.
     pub fn targets(&mut self) -> Result<Option<(Vec<usize>, Vec<f64>)>, Failed> {
         match self.targets.take() {
-            Some(TensorSpec::Values { shape, data }) => Ok(Some((shape, data))),
+            Some(TensorSpec::Values { shape, data }) => Ok(Some((shape, Arc::unwrap_or_clone(data)))),
             Some(TensorSpec::Init(_)) => {
                 Err(self.context.lowering_fault("/batch/targets", Code::WrongType, "targets are numbers, not initialisers"))
             }

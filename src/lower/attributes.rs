@@ -1,6 +1,7 @@
 //! Attributes from the wire, by the table of their op, layer or loss.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::{Context, Failed, hint};
 use crate::ops::attributes::{Attribute, Default, Kind, Value, Values};
@@ -80,7 +81,7 @@ impl<'a> Context<'_, '_, 'a> {
             (Kind::Tensor, json) => {
                 let pointer = format!("{}/{}", self.pointer, attribute.name);
                 return match self.lowering.read(json, &pointer, false)? {
-                    TensorSpec::Values { shape, data } => Ok(Value::Tensor { shape, data }),
+                    TensorSpec::Values { shape, data } => Ok(Value::Tensor { shape, data: Arc::unwrap_or_clone(data) }),
                     TensorSpec::Init(_) => Err(Failed),
                 };
             }
@@ -114,7 +115,7 @@ impl<'a> Context<'_, '_, 'a> {
         }
         let pointer = format!("{}/{name}", self.pointer);
         match self.lowering.read(json, &pointer, false)? {
-            TensorSpec::Values { shape, data } => Ok(Value::Tensor { shape, data }),
+            TensorSpec::Values { shape, data } => Ok(Value::Tensor { shape, data: Arc::unwrap_or_clone(data) }),
             TensorSpec::Init(_) => Err(Failed),
         }
     }

@@ -256,7 +256,7 @@ impl Lowering<'_> {
                     self.faults.push_pointer(pointer.to_owned(), Code::ShapeMismatch, detail);
                     return Err(Failed);
                 }
-                Leaf::Values(Arc::new(data))
+                Leaf::Values(data)
             }
             TensorSpec::Init(init) => {
                 if let Err(detail) = super::random::check(&init, shape) {

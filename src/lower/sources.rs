@@ -211,7 +211,7 @@ impl Lowering<'_> {
                 let columns = declared.len();
                 for (column, input) in declared.iter().enumerate() {
                     let data: Vec<f64> = data.iter().skip(column).step_by(columns.max(1)).copied().collect();
-                    values.insert(input.name.to_string(), TensorSpec::Values { shape: vec![shape[0]], data });
+                    values.insert(input.name.to_string(), TensorSpec::values(vec![shape[0]], data));
                 }
             }
             TensorSpec::Values { shape, .. } if shape == [0] => refuse(Code::EmptyBatch, EMPTY.into()),
@@ -293,7 +293,7 @@ impl Lowering<'_> {
                     }
                     largest = data.iter().copied().fold(0.0, f64::max);
                 }
-                Leaf::Values(Arc::new(data))
+                Leaf::Values(data)
             }
         };
         let leaf = self.leaf(shape, leaf);

@@ -30,6 +30,7 @@ pub enum Code {
     LimitExceeded,
     UnknownName,
     InvalidValue,
+    UnknownNetwork,
 }
 
 impl Code {
@@ -59,6 +60,7 @@ impl Code {
         Self::LimitExceeded,
         Self::UnknownName,
         Self::InvalidValue,
+        Self::UnknownNetwork,
     ];
 
     /// The code as it stands on the wire.
@@ -88,6 +90,7 @@ impl Code {
             Self::LimitExceeded => "limit_exceeded",
             Self::UnknownName => "unknown_name",
             Self::InvalidValue => "invalid_value",
+            Self::UnknownNetwork => "unknown_network",
         }
     }
 }

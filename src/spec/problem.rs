@@ -1,6 +1,7 @@
 //! The wire structs of a problem: network, parameters, minibatch, loss, options. Attributes of ops stay undecoded: the table of
 //! their op reads them.
 
+mod keep;
 mod read;
 
 use std::borrow::Cow;
@@ -8,7 +9,8 @@ use std::borrow::Cow;
 use super::json::Json;
 use super::tensor::TensorSpec;
 
-pub use read::decode;
+pub use keep::{Kept, decode_kept, hoist};
+pub use read::{decode, network};
 
 /// Members of an object that are read later.
 pub type Members<'a> = Vec<(Cow<'a, str>, Json<'a>)>;
@@ -17,8 +19,10 @@ pub type Members<'a> = Vec<(Cow<'a, str>, Json<'a>)>;
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each says of one member that it was written, or could not be read")]
 pub struct Problem<'a> {
-    /// The network, unless it could not be read.
+    /// The network, unless it could not be read, or is a stored one.
     pub network: Option<NetworkSpec<'a>>,
+    /// The name of a stored network that stands for it, `sha256:` and 64 digits.
+    pub reference: Option<String>,
     /// The entries of `parameters`.
     pub parameters: Vec<(String, TensorSpec)>,
     /// Whether `parameters` was written at all.
@@ -44,7 +48,7 @@ pub struct Problem<'a> {
 }
 
 /// A network as written.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct NetworkSpec<'a> {
     /// Its inputs.
     pub inputs: Vec<InputSpec<'a>>,
@@ -57,7 +61,7 @@ pub struct NetworkSpec<'a> {
 }
 
 /// An input of a network.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct InputSpec<'a> {
     /// Its name.
     pub name: Cow<'a, str>,
@@ -79,7 +83,7 @@ pub enum InputDtype {
 }
 
 /// A node or layer as written.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct NodeSpec<'a> {
     /// Its id, generated for a layer without one.
     pub id: Cow<'a, str>,
@@ -98,7 +102,7 @@ pub struct NodeSpec<'a> {
 }
 
 /// What a node reads.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Inputs<'a> {
     /// Nothing was written.
     Absent,
@@ -109,7 +113,7 @@ pub enum Inputs<'a> {
 }
 
 /// One thing that a node reads.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Source<'a> {
     /// A node, an input, or an entry of `parameters`.
     Name(Cow<'a, str>),
@@ -118,7 +122,7 @@ pub enum Source<'a> {
 }
 
 /// A weight of a neuron.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum WeightSpec<'a> {
     /// A number.
     Number(f64),
@@ -129,7 +133,7 @@ pub enum WeightSpec<'a> {
 }
 
 /// An activation: an op and its attributes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ActivationSpec<'a> {
     /// The op.
     pub op: Cow<'a, str>,

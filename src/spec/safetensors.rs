@@ -36,7 +36,7 @@ pub fn read(bytes: &[u8], at: At<'_>, reading: Reading<'_>, faults: &mut Faults)
             ok = false;
             continue;
         }
-        tensors.push((name.to_owned(), TensorSpec::Values { shape: view.shape().to_vec(), data }));
+        tensors.push((name.to_owned(), TensorSpec::values(view.shape().to_vec(), data)));
     }
     tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
     ok.then_some(tensors)

@@ -1,5 +1,7 @@
 //! Tensors as clients write them: a number, nested arrays, `{shape, data}`, `{shape, dtype, base64}`, or an initialiser.
 
+use std::sync::Arc;
+
 use super::decode::Fields;
 use super::fault::{At, Code, Faults};
 use super::json::{Json, Numbers};
@@ -13,11 +15,18 @@ pub enum TensorSpec {
     Values {
         /// Sizes of the axes; their product is the number of elements.
         shape: Vec<usize>,
-        /// The elements.
-        data: Vec<f64>,
+        /// The elements; shared, for a stored network lends its parameters to every request that names it.
+        data: Arc<Vec<f64>>,
     },
     /// An initialiser.
     Init(InitSpec),
+}
+
+impl TensorSpec {
+    /// Numbers in row-major order.
+    pub fn values(shape: Vec<usize>, data: Vec<f64>) -> Self {
+        Self::Values { shape, data: Arc::new(data) }
+    }
 }
 
 /// One of PyTorch's initialisers, with the seed of its stream.
@@ -52,21 +61,21 @@ pub struct Reading<'l> {
 /// Read a tensor; faults are reported and nothing is returned.
 pub fn decode(json: Json<'_>, at: At<'_>, reading: Reading<'_>, faults: &mut Faults) -> Option<TensorSpec> {
     match json {
-        Json::Number(number) => Some(TensorSpec::Values { shape: Vec::new(), data: vec![number.value] }),
+        Json::Number(number) => Some(TensorSpec::values(Vec::new(), vec![number.value])),
         Json::Numbers(Numbers { shape, data }) => {
             rank(&shape, at, reading, faults)?;
             finite(&data, at, reading, faults)?;
-            Some(TensorSpec::Values { shape, data })
+            Some(TensorSpec::values(shape, data))
         }
         Json::String(text) => {
             let value = non_finite(&text, at, reading, faults)?;
-            Some(TensorSpec::Values { shape: Vec::new(), data: vec![value] })
+            Some(TensorSpec::values(Vec::new(), vec![value]))
         }
         Json::Array(_) => {
             let mut data = Vec::new();
             let shape = nested(&json, at, reading, &mut data, faults)?;
             rank(&shape, at, reading, faults)?;
-            Some(TensorSpec::Values { shape, data })
+            Some(TensorSpec::values(shape, data))
         }
         Json::Object(_) => object(json, at, reading, faults),
         other => {
@@ -223,7 +232,7 @@ fn object(json: Json<'_>, at: At<'_>, reading: Reading<'_>, faults: &mut Faults)
         (Some(data), None) => {
             let at = at.name("data");
             match decode(data, at, Reading { allow_init: false, ..reading }, faults)? {
-                TensorSpec::Values { shape, data } if shape.len() == 1 => data,
+                TensorSpec::Values { shape, data } if shape.len() == 1 => Arc::unwrap_or_clone(data),
                 TensorSpec::Values { shape, .. } => {
                     faults.push(
                         at,
@@ -247,7 +256,7 @@ fn object(json: Json<'_>, at: At<'_>, reading: Reading<'_>, faults: &mut Faults)
         faults.push(at, Code::ShapeMismatch, detail);
         return None;
     }
-    Some(TensorSpec::Values { shape, data })
+    Some(TensorSpec::values(shape, data))
 }
 
 fn sizes(json: Json<'_>, at: At<'_>, reading: Reading<'_>, faults: &mut Faults) -> Option<Vec<usize>> {

@@ -121,6 +121,7 @@ fn refusal(failure: Failure) -> (u16, Faults) {
     match failure {
         Failure::Malformed(faults) => (400, faults),
         Failure::Invalid(faults) | Failure::OverLimit(faults) => (422, faults),
+        Failure::UnknownNetwork { faults, .. } => (404, faults),
         Failure::Stopped(_) => (504, Faults::new(1)),
     }
 }

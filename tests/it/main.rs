@@ -9,6 +9,7 @@ mod determinism;
 mod golden;
 mod load;
 mod ndjson;
+mod networks;
 mod openapi;
 mod operations;
 mod pool;

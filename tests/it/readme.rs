@@ -181,6 +181,7 @@ fn curl(arguments: &[&str], input: &str) -> String {
     let mut body = None;
     let mut headers: Vec<(String, String)> = Vec::new();
     let mut head = false;
+    let mut method = None;
     while let Some(&argument) = arguments.next() {
         let mut value = || *arguments.next().expect("this option of curl takes a value");
         let content = |text: &str| match text.strip_prefix('@') {
@@ -194,6 +195,7 @@ fn curl(arguments: &[&str], input: &str) -> String {
         match argument {
             "-s" => {}
             "-I" => head = true,
+            "-X" => method = Some(value().parse().expect("a method")),
             "--json" => {
                 body = Some(content(value()));
                 for name in ["content-type", "accept"] {
@@ -217,6 +219,12 @@ fn curl(arguments: &[&str], input: &str) -> String {
         None if head => client.head(url),
         None => client.get(url),
     };
+    if let Some(method) = method {
+        let (client, built) = request.build_split();
+        let mut built = built.expect("a request");
+        *built.method_mut() = method;
+        request = reqwest::blocking::RequestBuilder::from_parts(client, built);
+    }
     for (name, value) in headers {
         request = request.header(name, value);
     }

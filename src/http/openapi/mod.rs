@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document. Routes, problems and figures come from the code by way of utoipa; what a client writes and what an
 //! analysis replies is plain JSON Schema in [`request`] and [`reply`], since no Rust type has those shapes.
 
+mod networks;
 mod reply;
 mod request;
 
@@ -24,6 +25,7 @@ pub(super) fn frame() -> OpenApi {
         .info(info.build())
         .tags(Some([
             tag("analyses", "Questions about one problem: a network, its parameters, a minibatch and a loss."),
+            tag("networks", "Networks that are kept with their parameters, so that problems need only name them."),
             tag("catalogue", "What there is to build networks from, and the limits in force."),
             tag("operations", "For those who run the service."),
             tag("documentation", "For those who read."),
@@ -109,10 +111,12 @@ pub fn document() -> Value {
     let others = api["paths"].as_object_mut().expect("there are routes");
     paths.append(others);
     api["paths"] = Value::Object(paths);
+    networks::document(&mut api["paths"]);
     api["paths"]["/v1/ops"]["get"]["responses"]["200"]["content"]["application/json"]["schema"] =
         json!({ "$ref": "#/components/schemas/Catalogue" });
     let schemas = api["components"]["schemas"].as_object_mut().expect("the routes name schemas");
     schemas.extend(request::schemas());
+    schemas.extend(networks::schemas());
     for doc in DOCS {
         if let Some(arguments) = doc.arguments {
             let mut problem = schemas["Problem"].clone();
@@ -142,7 +146,6 @@ fn request_body(problem: &str, examples: &[Example]) -> Value {
             ((*name).to_owned(), json!({ "summary": summary, "value": value }))
         })
         .collect();
-    let part = |description: &str| json!({ "type": "string", "format": "binary", "description": description });
     json!({
         "required": true,
         "content": {
@@ -161,6 +164,11 @@ fn request_body(problem: &str, examples: &[Example]) -> Value {
     })
 }
 
+/// A part of a multipart body that is a file.
+fn part(description: &str) -> Value {
+    json!({ "type": "string", "format": "binary", "description": description })
+}
+
 fn responses(forms: &[Form], reply: &str) -> Value {
     let mut content = json!({
         "application/json": { "schema": { "$ref": format!("#/components/schemas/{reply}") } },
@@ -172,8 +180,15 @@ fn responses(forms: &[Form], reply: &str) -> Value {
     let id = json!({ "description": "The request's id.", "schema": { "type": "string" } });
     let timing = json!({ "description": "Milliseconds in queue, preparing and running.", "schema": { "type": "string" } });
     let mut responses = json!({ "200": { "description": "The answer.", "content": content, "headers": { "X-Request-Id": id, "Server-Timing": timing } } });
-    for status in [400, 401, 403, 406, 408, 413, 415, 422, 429, 500, 503, 504] {
-        let kinds: Vec<_> = Kind::ALL.iter().filter(|kind| kind.status == status).collect();
+    add_problems(&mut responses, &[400, 401, 403, 404, 406, 408, 413, 415, 422, 429, 500, 503, 504]);
+    responses
+}
+
+/// What goes wrong, by status.
+fn add_problems(responses: &mut Value, statuses: &[u16]) {
+    let id = json!({ "description": "The request's id.", "schema": { "type": "string" } });
+    for &status in statuses {
+        let kinds: Vec<_> = Kind::ALL.iter().filter(|kind| kind.status == status && **kind != Kind::NOT_FOUND).collect();
         let description = kinds.iter().map(|kind| format!("`{}`: {}", kind.slug, kind.meaning)).collect::<Vec<_>>().join(" ");
         let mut response = json!({
             "description": description,
@@ -186,7 +201,6 @@ fn responses(forms: &[Form], reply: &str) -> Value {
         }
         responses[status.to_string()] = response;
     }
-    responses
 }
 
 /// The document as it is served and checked in: indented, with a final line break.

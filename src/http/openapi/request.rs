@@ -27,8 +27,8 @@ pub(super) fn schemas() -> Map<String, Value> {
             "A network, its parameters, a minibatch and a loss: what every analysis asks about.",
             &["network"],
             json!({
-                "network": reference("Network"),
-                "parameters": { "type": "object", "description": "Values of the parameters that are not written inline, by canonical name (`z7->z5`, `z5.bias`, `fc1.weight`) or by the name that nodes share.", "additionalProperties": reference("ParameterValue") },
+                "network": { "description": "The network, or the name of a stored one.", "anyOf": [reference("Network"), reference("NetworkRef")] },
+                "parameters": { "type": "object", "description": "Values of the parameters that are not written inline (of a stored network: those that are to have other values than the stored ones), by canonical name (`z7->z5`, `z5.bias`, `fc1.weight`) or by the name that nodes share.", "additionalProperties": reference("ParameterValue") },
                 "batch": reference("Batch"),
                 "loss": reference("Loss"),
                 "regularization": { "type": "array", "description": "Penalties on parameters, part of the loss and reported apart.", "items": reference("Penalty") },

@@ -69,13 +69,16 @@ fn explained(kind: &Kind) -> String {
 fn codes_of(kind: &Kind) -> Vec<Code> {
     let of_text = [Code::MalformedJson];
     let of_limit = [Code::LimitExceeded];
+    let of_store = [Code::UnknownNetwork];
     let all = Code::ALL.iter().copied();
     if *kind == Kind::MALFORMED_JSON {
         of_text.to_vec()
     } else if *kind == Kind::OVER_LIMIT {
         of_limit.to_vec()
+    } else if *kind == Kind::UNKNOWN_NETWORK {
+        of_store.to_vec()
     } else if *kind == Kind::INVALID_NETWORK || *kind == Kind::INVALID_REQUEST {
-        all.filter(|code| !of_text.contains(code)).collect()
+        all.filter(|code| !of_text.contains(code) && !of_store.contains(code)).collect()
     } else {
         Vec::new()
     }
@@ -106,6 +109,7 @@ fn meaning_of(code: Code) -> &'static str {
         Code::EmptyBatch => "the minibatch has no sample",
         Code::LimitExceeded => "a limit of this service; the detail names it and the figure",
         Code::UnknownName => "wrt, trace, or another option names something that is not there",
+        Code::UnknownNetwork => "no network is stored under this ref, or it was put out: put it again",
         Code::InvalidValue => "a value cannot be what it is meant to be; the detail says why",
     }
 }

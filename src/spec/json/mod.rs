@@ -111,6 +111,11 @@ impl<'a> Object<'a> {
         self.members.iter().map(|(key, value)| (key.as_ref(), value))
     }
 
+    /// Members in the order written, their values to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Json<'a>)> {
+        self.members.iter_mut().map(|(key, value)| (&**key, value))
+    }
+
     /// How many members.
     pub fn len(&self) -> usize {
         self.members.len()

@@ -25,8 +25,10 @@ pub fn decode<'a>(json: Json<'a>, limits: &Limits, extra: &[&'static str], fault
         problem.options = self::options(options, At::ROOT.name("options"), faults);
     }
     let reading = Reading { limits, allow_non_finite: problem.options.allow_non_finite, allow_init: false };
-    if let Some(json) = fields.require("network", faults) {
-        problem.network = network(json, At::ROOT.name("network"), limits, faults);
+    match fields.require("network", faults) {
+        Some(Json::Object(object)) if object.get("ref").is_some() => problem.reference = reference(Json::Object(object), faults),
+        Some(json) => problem.network = network(json, limits, faults),
+        None => {}
     }
     if let Some(json) = fields.take("parameters") {
         problem.parameters_given = true;
@@ -75,7 +77,25 @@ fn owned(list: Vec<Cow<'_, str>>) -> Vec<String> {
     list.into_iter().map(Cow::into_owned).collect()
 }
 
-fn network<'a>(json: Json<'a>, at: At<'_>, limits: &Limits, faults: &mut Faults) -> Option<NetworkSpec<'a>> {
+/// The name of a stored network: `{"ref": "sha256:…"}`.
+fn reference(json: Json<'_>, faults: &mut Faults) -> Option<String> {
+    let at = At::ROOT.name("network");
+    let mut fields = Fields::of(json, at, faults)?;
+    let name = fields.string("ref", faults);
+    fields.finish(faults);
+    let name = name?.into_owned();
+    let digits = name.strip_prefix("sha256:").unwrap_or_default();
+    if digits.len() != 64 || !digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        let detail = "a ref is \"sha256:\" and 64 hexadecimal digits in lower case, as PUT /v1/networks answers";
+        faults.push(at.name("ref"), Code::InvalidValue, detail);
+        return None;
+    }
+    Some(name)
+}
+
+/// Read a network; what is wrong is reported below `/network`.
+pub fn network<'a>(json: Json<'a>, limits: &Limits, faults: &mut Faults) -> Option<NetworkSpec<'a>> {
+    let at = At::ROOT.name("network");
     let mut fields = Fields::of(json, at, faults)?;
     let mut ids = HashMap::new();
     let inputs =
@@ -336,7 +356,7 @@ fn activation<'a>(json: Json<'a>, at: At<'_>, faults: &mut Faults) -> Option<Act
     }
 }
 
-fn parameters(json: Json<'_>, reading: Reading<'_>, problem: &mut Problem<'_>, faults: &mut Faults) {
+pub(super) fn parameters(json: Json<'_>, reading: Reading<'_>, problem: &mut Problem<'_>, faults: &mut Faults) {
     let at = At::ROOT.name("parameters");
     let Json::Object(object) = json else {
         faults.push(at, Code::WrongType, format!("expected an object from name to tensor, found {}", json.describe()));
