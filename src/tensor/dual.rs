@@ -92,6 +92,7 @@ impl AddAssign for Dual {
 impl Float for Dual {
     const ZERO: Self = Self::new(0.0, 0.0);
     const ONE: Self = Self::new(1.0, 0.0);
+    const VECTORS: bool = false;
 
     fn from_f64(x: f64) -> Self {
         Self::new(x, 0.0)

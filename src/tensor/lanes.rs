@@ -37,6 +37,20 @@ pub fn sum_pairs<S: Float>(x: &[S], z: &[S], f: impl Fn(S, S) -> S) -> S {
     fold(lanes)
 }
 
+/// The largest number, or NaN if there is one, so that it shows in the answer; 0 where there is none.
+pub fn largest<S: Float>(x: &[S]) -> S {
+    let Some(&first) = x.first() else { return S::ZERO };
+    let greater = |a: S, b: S| if b > a || b.is_nan() { b } else { a };
+    let mut lanes = [first; LANES];
+    let (blocks, rest) = x.as_chunks::<LANES>();
+    for block in blocks {
+        for (lane, &x) in lanes.iter_mut().zip(block) {
+            *lane = greater(*lane, x);
+        }
+    }
+    lanes.iter().chain(rest).fold(first, |largest, &x| greater(largest, x))
+}
+
 /// The lanes added pairwise.
 fn fold<S: Float>(mut lanes: [S; LANES]) -> S {
     let mut half = LANES / 2;
@@ -55,10 +69,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn nan_is_the_largest() {
+        for at in 0..19 {
+            let mut x = [1.0; 19];
+            x[at] = f64::NAN;
+            assert!(largest(&x).is_nan(), "at {at}");
+        }
+    }
+
+    #[test]
     fn every_length_sums_every_element_once() {
         for count in 0..40_u32 {
             let x: Vec<f64> = (0..count).map(f64::from).collect();
             let squares: u32 = (0..count).map(|i| i * i).sum();
+            assert_eq!(largest(&x), f64::from(count.max(1) - 1));
             assert_eq!(sum(&x, |x| x + 1.0), f64::from(count * (count + 1) / 2));
             assert_eq!(sum_pairs(&x, &x, |x, z| x * z), f64::from(squares));
         }

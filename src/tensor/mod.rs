@@ -2,10 +2,12 @@
 
 pub mod double_double;
 pub mod dual;
+mod elementary;
 mod gemm;
 pub mod lanes;
 pub mod scalar;
 mod shape;
+mod wide;
 
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ pub use gemm::{Gemm, Matrix};
 use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
 pub use scalar::{Field, Float};
 pub use shape::{Dims, MAX_RANK, Shape, ShapeError, resolve};
+pub use wide::wide;
 
 /// A row-major, contiguous array. Cloning shares the numbers.
 #[derive(Debug, Clone)]
@@ -101,7 +104,14 @@ impl<S: Float> Tensor<S> {
     /// `f` of every element.
     #[must_use]
     pub fn map(&self, f: impl Fn(S) -> S) -> Self {
-        Self::new(self.shape, self.data.iter().map(|&x| f(x)).collect())
+        let x = self.data();
+        Self::new(
+            self.shape,
+            wide::<S, _>(
+                #[inline(always)]
+                || x.iter().map(|&x| f(x)).collect(),
+            ),
+        )
     }
 
     /// `f` of every pair of elements, broadcast to `shape`, which must be the two shapes' [`Shape::broadcast`].
@@ -109,11 +119,20 @@ impl<S: Float> Tensor<S> {
     pub fn zip(&self, other: &Self, shape: Shape, f: impl Fn(S, S) -> S) -> Self {
         let (a, b) = (self.data(), other.data());
         let data = if self.shape.dims() == other.shape.dims() && self.shape.dims() == shape.dims() {
-            a.iter().zip(b).map(|(&x, &y)| f(x, y)).collect()
+            wide::<S, _>(
+                #[inline(always)]
+                || a.iter().zip(b).map(|(&x, &y)| f(x, y)).collect(),
+            )
         } else if b.len() == 1 && a.len() == shape.size() {
-            a.iter().map(|&x| f(x, b[0])).collect()
+            wide::<S, _>(
+                #[inline(always)]
+                || a.iter().map(|&x| f(x, b[0])).collect(),
+            )
         } else if a.len() == 1 && b.len() == shape.size() {
-            b.iter().map(|&y| f(a[0], y)).collect()
+            wide::<S, _>(
+                #[inline(always)]
+                || b.iter().map(|&y| f(a[0], y)).collect(),
+            )
         } else {
             let mut data = Vec::with_capacity(shape.size());
             let (a_strides, b_strides) = (self.shape.broadcast_strides(shape), other.shape.broadcast_strides(shape));
@@ -130,7 +149,11 @@ impl<S: Float> Tensor<S> {
     pub fn zip_two(&self, a: &Self, b: &Self, f: impl Fn(S, S, S) -> S) -> Self {
         let shape = self.shape;
         let data = if a.shape == shape && b.shape == shape {
-            self.data.iter().zip(a.data()).zip(b.data()).map(|((&x, &a), &b)| f(x, a, b)).collect()
+            let (x, a, b) = (self.data(), a.data(), b.data());
+            wide::<S, _>(
+                #[inline(always)]
+                || x.iter().zip(a).zip(b).map(|((&x, &a), &b)| f(x, a, b)).collect(),
+            )
         } else {
             let mut data = Vec::with_capacity(shape.size());
             let strides = [shape.strides(), a.shape.broadcast_strides(shape), b.shape.broadcast_strides(shape)];
@@ -170,9 +193,7 @@ impl<S: Float> Tensor<S> {
             if step == 0 {
                 data[at] += lanes::sum(row, |x| x);
             } else {
-                for (sum, &x) in data[at..at + count].iter_mut().zip(row) {
-                    *sum += x;
-                }
+                add(&mut data[at..at + count], row);
             }
         });
         Self::new(shape, data)
@@ -181,10 +202,32 @@ impl<S: Float> Tensor<S> {
     /// Add `other`, of the same size, in place where nobody shares the elements.
     pub fn add_in_place(&mut self, other: &Self) {
         debug_assert_eq!(self.shape.size(), other.shape.size());
-        for (sum, &x) in self.data_mut().iter_mut().zip(other.data()) {
-            *sum += x;
-        }
+        add(self.data_mut(), other.data());
     }
+}
+
+/// Add each element to the one at the same place.
+pub fn add<S: Float>(sums: &mut [S], x: &[S]) {
+    wide::<S, _>(
+        #[inline(always)]
+        || {
+            for (sum, &x) in sums.iter_mut().zip(x) {
+                *sum += x;
+            }
+        },
+    );
+}
+
+/// Add each element times a factor to the one at the same place.
+pub fn add_scaled<S: Float>(sums: &mut [S], factor: S, x: &[S]) {
+    wide::<S, _>(
+        #[inline(always)]
+        || {
+            for (sum, &x) in sums.iter_mut().zip(x) {
+                *sum += factor * x;
+            }
+        },
+    );
 }
 
 /// For each element of `target` in order: where each operand's element is that is repeated there. Each operand must

@@ -5,6 +5,8 @@
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
+use super::elementary;
+
 /// The four operations.
 pub trait Field:
     Copy
@@ -46,6 +48,8 @@ pub trait Float: Field + PartialOrd {
     const ZERO: Self;
     /// One.
     const ONE: Self;
+    /// Whether loops over it become vector instructions.
+    const VECTORS: bool;
 
     /// The nearest number to a double; exact but for `f32`.
     fn from_f64(x: f64) -> Self;
@@ -96,58 +100,76 @@ pub trait Float: Field + PartialOrd {
 }
 
 macro_rules! impl_float {
-    ($t:ident, $erf:path, $erfc:path) => {
+    ($t:ident, $elementary:ident, $erf:path, $erfc:path) => {
         impl Float for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
+            const VECTORS: bool = true;
+            #[inline(always)]
             fn from_f64(x: f64) -> Self {
                 x as $t
             }
+            #[inline(always)]
             fn from_parts(hi: f64, lo: f64) -> Self {
                 (hi + lo) as $t
             }
+            #[inline(always)]
             fn to_f64(self) -> f64 {
                 f64::from(self)
             }
+            #[inline(always)]
             fn exp(self) -> Self {
-                $t::exp(self)
+                elementary::$elementary::exp(self)
             }
+            #[inline(always)]
             fn exp_m1(self) -> Self {
-                $t::exp_m1(self)
+                elementary::$elementary::exp_m1(self)
             }
+            #[inline(always)]
             fn ln(self) -> Self {
                 $t::ln(self)
             }
+            #[inline(always)]
             fn ln_1p(self) -> Self {
                 $t::ln_1p(self)
             }
+            #[inline(always)]
             fn sqrt(self) -> Self {
                 $t::sqrt(self)
             }
+            #[inline(always)]
             fn sin(self) -> Self {
                 $t::sin(self)
             }
+            #[inline(always)]
             fn cos(self) -> Self {
                 $t::cos(self)
             }
+            #[inline(always)]
             fn sinh(self) -> Self {
                 $t::sinh(self)
             }
+            #[inline(always)]
             fn cosh(self) -> Self {
                 $t::cosh(self)
             }
+            #[inline(always)]
             fn tanh(self) -> Self {
-                $t::tanh(self)
+                elementary::$elementary::tanh(self)
             }
+            #[inline(always)]
             fn erf(self) -> Self {
                 $erf(self)
             }
+            #[inline(always)]
             fn erfc(self) -> Self {
                 $erfc(self)
             }
+            #[inline(always)]
             fn pow(self, exponent: Self) -> Self {
                 $t::powf(self, exponent)
             }
+            #[inline(always)]
             fn abs(self) -> Self {
                 $t::abs(self)
             }
@@ -155,5 +177,5 @@ macro_rules! impl_float {
     };
 }
 
-impl_float!(f32, libm::erff, libm::erfcf);
-impl_float!(f64, libm::erf, libm::erfc);
+impl_float!(f32, single, libm::erff, libm::erfcf);
+impl_float!(f64, double, libm::erf, libm::erfc);

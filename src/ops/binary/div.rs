@@ -23,14 +23,17 @@ impl Binary for Div {
     const NAME: &'static str = "div";
     const READS: Reads = Reads::INPUTS;
 
+    #[inline(always)]
     fn value<S: Float>(&self, a: S, b: S) -> S {
         a / b
     }
 
+    #[inline(always)]
     fn a_bar<S: Float>(&self, _: S, b: S, y_bar: S) -> S {
         y_bar / b
     }
 
+    #[inline(always)]
     fn b_bar<S: Float>(&self, a: S, b: S, y_bar: S) -> S {
         -(y_bar * ((a / b) / b))
     }

@@ -23,6 +23,7 @@ impl Binary for Maximum {
     const NAME: &'static str = "maximum";
     const READS: Reads = Reads::INPUTS;
 
+    #[inline(always)]
     fn value<S: Float>(&self, a: S, b: S) -> S {
         if a == b {
             tied(a, b)
@@ -33,10 +34,12 @@ impl Binary for Maximum {
         }
     }
 
+    #[inline(always)]
     fn a_bar<S: Float>(&self, a: S, b: S, y_bar: S) -> S {
         share(a, b, y_bar)
     }
 
+    #[inline(always)]
     fn b_bar<S: Float>(&self, a: S, b: S, y_bar: S) -> S {
         share(b, a, y_bar)
     }

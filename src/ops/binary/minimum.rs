@@ -24,6 +24,7 @@ impl Binary for Minimum {
     const NAME: &'static str = "minimum";
     const READS: Reads = Reads::INPUTS;
 
+    #[inline(always)]
     fn value<S: Float>(&self, a: S, b: S) -> S {
         if a == b {
             tied(a, b)
@@ -34,10 +35,12 @@ impl Binary for Minimum {
         }
     }
 
+    #[inline(always)]
     fn a_bar<S: Float>(&self, a: S, b: S, y_bar: S) -> S {
         share(b, a, y_bar)
     }
 
+    #[inline(always)]
     fn b_bar<S: Float>(&self, a: S, b: S, y_bar: S) -> S {
         share(a, b, y_bar)
     }

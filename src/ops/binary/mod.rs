@@ -67,15 +67,36 @@ impl<B: Binary> Describe for Elementwise<B> {
 impl<S: Scalar, B: Binary> Op<S> for Elementwise<B> {
     fn forward(&self, x: &[&Tensor<S>]) -> Tensor<S> {
         let shape = x[0].shape().broadcast(x[1].shape()).expect("checked by the shape rule");
-        x[0].zip(x[1], shape, |a, b| self.0.value(a, b))
+        x[0].zip(
+            x[1],
+            shape,
+            #[inline(always)]
+            |a, b| self.0.value(a, b),
+        )
     }
 
     fn vjp(&self, at: Point<'_, S>, y_bar: &Tensor<S>, x_bar: &mut Cotangents<'_, S>) {
         if x_bar.wants(0) {
-            x_bar.give(0, pull::<S, B>(at, y_bar, |y_bar, a, b| self.0.a_bar(a, b, y_bar)));
+            x_bar.give(
+                0,
+                pull::<S, B>(
+                    at,
+                    y_bar,
+                    #[inline(always)]
+                    |y_bar, a, b| self.0.a_bar(a, b, y_bar),
+                ),
+            );
         }
         if x_bar.wants(1) {
-            x_bar.give(1, pull::<S, B>(at, y_bar, |y_bar, a, b| self.0.b_bar(a, b, y_bar)));
+            x_bar.give(
+                1,
+                pull::<S, B>(
+                    at,
+                    y_bar,
+                    #[inline(always)]
+                    |y_bar, a, b| self.0.b_bar(a, b, y_bar),
+                ),
+            );
         }
     }
 }
@@ -83,7 +104,10 @@ impl<S: Scalar, B: Binary> Op<S> for Elementwise<B> {
 /// A rule at every element of the output, which is of the shape that the inputs were broadcast to; giving undoes that.
 fn pull<S: Scalar, B: Binary>(at: Point<'_, S>, y_bar: &Tensor<S>, rule: impl Fn(S, S, S) -> S) -> Tensor<S> {
     if B::READS == Reads::NOTHING {
-        y_bar.map(|y_bar| rule(y_bar, S::ZERO, S::ZERO))
+        y_bar.map(
+            #[inline(always)]
+            |y_bar| rule(y_bar, S::ZERO, S::ZERO),
+        )
     } else {
         y_bar.zip_two(at.x[0], at.x[1], rule)
     }

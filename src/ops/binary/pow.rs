@@ -28,14 +28,17 @@ impl Binary for Pow {
     const NAME: &'static str = "pow";
     const READS: Reads = Reads::INPUTS;
 
+    #[inline(always)]
     fn value<S: Float>(&self, a: S, b: S) -> S {
         a.pow(b)
     }
 
+    #[inline(always)]
     fn a_bar<S: Float>(&self, a: S, b: S, y_bar: S) -> S {
         if b == S::ZERO { S::ZERO } else { y_bar * (b * a.pow(b - S::ONE)) }
     }
 
+    #[inline(always)]
     fn b_bar<S: Float>(&self, a: S, b: S, y_bar: S) -> S {
         if a == S::ZERO && b >= S::ZERO { S::ZERO } else { y_bar * (a.pow(b) * a.ln()) }
     }
@@ -51,10 +54,12 @@ impl Unary for PowBy {
     const NAME: &'static str = "pow";
     const READS: Reads = Reads::INPUTS;
 
+    #[inline(always)]
     fn value<S: Float>(&self, x: S) -> S {
         if self.exponent == 2.0 { x * x } else { x.pow(S::from_f64(self.exponent)) }
     }
 
+    #[inline(always)]
     fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
         if self.exponent == 2.0 { y_bar * (x + x) } else { Pow.a_bar(x, S::from_f64(self.exponent), y_bar) }
     }

@@ -27,14 +27,17 @@ impl Binary for Sub {
     const NAME: &'static str = "sub";
     const READS: Reads = Reads::NOTHING;
 
+    #[inline(always)]
     fn value<S: Float>(&self, a: S, b: S) -> S {
         a - S::from_f64(self.alpha) * b
     }
 
+    #[inline(always)]
     fn a_bar<S: Float>(&self, _: S, _: S, y_bar: S) -> S {
         y_bar
     }
 
+    #[inline(always)]
     fn b_bar<S: Float>(&self, _: S, _: S, y_bar: S) -> S {
         -(S::from_f64(self.alpha) * y_bar)
     }

@@ -11,21 +11,25 @@ impl Binary for Bce {
     const NAME: &'static str = "bce";
     const READS: Reads = Reads::INPUTS;
 
+    #[inline(always)]
     fn value<S: Float>(&self, a: S, b: S) -> S {
         -(b * clamped(a.ln()) + (S::ONE - b) * clamped((-a).ln_1p()))
     }
 
+    #[inline(always)]
     fn a_bar<S: Float>(&self, a: S, b: S, y_bar: S) -> S {
         let (variance, least) = (a * (S::ONE - a), S::from_f64(1e-12));
         y_bar * (a - b) / if variance < least { least } else { variance }
     }
 
+    #[inline(always)]
     fn b_bar<S: Float>(&self, a: S, _: S, y_bar: S) -> S {
         y_bar * (clamped((-a).ln_1p()) - clamped(a.ln()))
     }
 }
 
 /// PyTorch's floor under the logarithms.
+#[inline(always)]
 fn clamped<S: Float>(log: S) -> S {
     let floor = S::from_f64(-100.0);
     if log < floor { floor } else { log }

@@ -14,11 +14,13 @@ impl Unary for Huber {
     const NAME: &'static str = "huber";
     const READS: Reads = Reads::INPUTS;
 
+    #[inline(always)]
     fn value<S: Float>(&self, x: S) -> S {
         let (size, delta, half) = (x.abs(), S::from_f64(self.delta), S::from_f64(0.5));
         if size <= delta { half * size * size } else { delta * (size - half * delta) }
     }
 
+    #[inline(always)]
     fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
         let delta = S::from_f64(self.delta);
         if x <= -delta {

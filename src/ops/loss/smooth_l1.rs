@@ -14,11 +14,13 @@ impl Unary for SmoothL1 {
     const NAME: &'static str = "smooth_l1";
     const READS: Reads = Reads::INPUTS;
 
+    #[inline(always)]
     fn value<S: Float>(&self, x: S) -> S {
         let (size, beta, half) = (x.abs(), S::from_f64(self.beta), S::from_f64(0.5));
         if size < beta { half * size * size / beta } else { size - half * beta }
     }
 
+    #[inline(always)]
     fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
         let beta = S::from_f64(self.beta);
         if x <= -beta {

@@ -22,10 +22,12 @@ impl Unary for Abs {
     const NAME: &'static str = "abs";
     const READS: Reads = Reads::INPUTS;
 
+    #[inline(always)]
     fn value<S: Float>(&self, x: S) -> S {
         x.abs()
     }
 
+    #[inline(always)]
     fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
         let sign = if x > S::ZERO {
             S::ONE

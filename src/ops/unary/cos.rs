@@ -22,10 +22,12 @@ impl Unary for Cos {
     const NAME: &'static str = "cos";
     const READS: Reads = Reads::INPUTS;
 
+    #[inline(always)]
     fn value<S: Float>(&self, x: S) -> S {
         x.cos()
     }
 
+    #[inline(always)]
     fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
         -(y_bar * x.sin())
     }

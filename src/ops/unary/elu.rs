@@ -25,10 +25,12 @@ impl Unary for Elu {
     const NAME: &'static str = "elu";
     const READS: Reads = Reads::INPUTS;
 
+    #[inline(always)]
     fn value<S: Float>(&self, x: S) -> S {
         if x <= S::ZERO { S::from_f64(self.alpha) * x.exp_m1() } else { x }
     }
 
+    #[inline(always)]
     fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
         if x <= S::ZERO { y_bar * S::from_f64(self.alpha) * x.exp() } else { y_bar }
     }

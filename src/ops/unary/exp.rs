@@ -22,10 +22,12 @@ impl Unary for Exp {
     const NAME: &'static str = "exp";
     const READS: Reads = Reads::OUTPUT;
 
+    #[inline(always)]
     fn value<S: Float>(&self, x: S) -> S {
         x.exp()
     }
 
+    #[inline(always)]
     fn x_bar<S: Float>(&self, _: S, y: S, y_bar: S) -> S {
         y_bar * y
     }

@@ -27,10 +27,12 @@ impl Unary for Gelu {
     const NAME: &'static str = "gelu";
     const READS: Reads = Reads::INPUTS;
 
+    #[inline(always)]
     fn value<S: Float>(&self, x: S) -> S {
         if self.tanh { x * logistic(twice_inner(x)) } else { S::from_f64(0.5) * x * (-x * root_half::<S>()).erfc() }
     }
 
+    #[inline(always)]
     fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
         let half = S::from_f64(0.5);
         if self.tanh {
@@ -45,11 +47,13 @@ impl Unary for Gelu {
 }
 
 /// 1/√2 to 106 bits.
+#[inline(always)]
 fn root_half<S: Float>() -> S {
     S::from_parts(std::f64::consts::FRAC_1_SQRT_2, -4.833_646_656_726_457e-17)
 }
 
 /// √(2/π) to 106 bits.
+#[inline(always)]
 fn root_2_over_pi<S: Float>() -> S {
     S::from_parts(0.797_884_560_802_865_4, -4.984_654_404_555_46e-17)
 }
@@ -57,6 +61,7 @@ fn root_2_over_pi<S: Float>() -> S {
 const CUBIC: f64 = 0.044_715;
 
 /// `2·u`, with `1 + tanh u = 2·σ(2·u)`.
+#[inline(always)]
 fn twice_inner<S: Float>(x: S) -> S {
     let u = root_2_over_pi::<S>() * (x + S::from_f64(CUBIC) * x * x * x);
     u + u

@@ -35,6 +35,7 @@ impl Unary for Hardtanh {
     const NAME: &'static str = "hardtanh";
     const READS: Reads = Reads::OUTPUT;
 
+    #[inline(always)]
     fn value<S: Float>(&self, x: S) -> S {
         let (low, high) = (S::from_f64(self.min_val), S::from_f64(self.max_val));
         // A bound itself is outside, so that a tangent sees the slope's convention.
@@ -47,6 +48,7 @@ impl Unary for Hardtanh {
         }
     }
 
+    #[inline(always)]
     fn x_bar<S: Float>(&self, _: S, y: S, y_bar: S) -> S {
         let clamped = y <= S::from_f64(self.min_val) || y >= S::from_f64(self.max_val);
         if clamped { S::ZERO } else { y_bar }

@@ -25,10 +25,12 @@ impl Unary for LeakyRelu {
     const NAME: &'static str = "leaky_relu";
     const READS: Reads = Reads::INPUTS;
 
+    #[inline(always)]
     fn value<S: Float>(&self, x: S) -> S {
         if x > S::ZERO { x } else { S::from_f64(self.negative_slope) * x }
     }
 
+    #[inline(always)]
     fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
         if x > S::ZERO { y_bar } else { S::from_f64(self.negative_slope) * y_bar }
     }

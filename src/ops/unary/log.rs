@@ -22,10 +22,12 @@ impl Unary for Log {
     const NAME: &'static str = "log";
     const READS: Reads = Reads::INPUTS;
 
+    #[inline(always)]
     fn value<S: Float>(&self, x: S) -> S {
         x.ln()
     }
 
+    #[inline(always)]
     fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
         y_bar / x
     }

@@ -75,7 +75,10 @@ impl<U: Unary> Describe for U {
 
 impl<S: Scalar, U: Unary> Op<S> for U {
     fn forward(&self, x: &[&Tensor<S>]) -> Tensor<S> {
-        x[0].map(|x| self.value(x))
+        x[0].map(
+            #[inline(always)]
+            |x| self.value(x),
+        )
     }
 
     fn vjp(&self, at: Point<'_, S>, y_bar: &Tensor<S>, x_bar: &mut Cotangents<'_, S>) {
@@ -85,8 +88,14 @@ impl<S: Scalar, U: Unary> Op<S> for U {
         // What the rule does not read may have been dropped: its place is taken by the cotangent, whose size is right.
         let x = if U::READS.inputs { at.x[0] } else { y_bar };
         let y = if U::READS.output { at.y } else { y_bar };
-        let triples = x.data().iter().zip(y.data()).zip(y_bar.data());
-        let data = triples.map(|((&x, &y), &y_bar)| self.x_bar(x, y, y_bar)).collect();
-        x_bar.give(0, Tensor::new(y_bar.shape(), data));
+        x_bar.give(
+            0,
+            y_bar.zip_two(
+                x,
+                y,
+                #[inline(always)]
+                |y_bar, x, y| self.x_bar(x, y, y_bar),
+            ),
+        );
     }
 }

@@ -22,10 +22,12 @@ impl Unary for Neg {
     const NAME: &'static str = "neg";
     const READS: Reads = Reads::NOTHING;
 
+    #[inline(always)]
     fn value<S: Float>(&self, x: S) -> S {
         -x
     }
 
+    #[inline(always)]
     fn x_bar<S: Float>(&self, _: S, _: S, y_bar: S) -> S {
         -y_bar
     }

@@ -22,10 +22,12 @@ impl Unary for Relu {
     const NAME: &'static str = "relu";
     const READS: Reads = Reads::OUTPUT;
 
+    #[inline(always)]
     fn value<S: Float>(&self, x: S) -> S {
         if x <= S::ZERO { S::ZERO } else { x }
     }
 
+    #[inline(always)]
     fn x_bar<S: Float>(&self, _: S, y: S, y_bar: S) -> S {
         if y <= S::ZERO { S::ZERO } else { y_bar }
     }

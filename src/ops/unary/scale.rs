@@ -11,10 +11,12 @@ impl Unary for Scale {
     const NAME: &'static str = "scale";
     const READS: Reads = Reads::NOTHING;
 
+    #[inline(always)]
     fn value<S: Float>(&self, x: S) -> S {
         S::from_f64(self.0) * x
     }
 
+    #[inline(always)]
     fn x_bar<S: Float>(&self, _: S, _: S, y_bar: S) -> S {
         S::from_f64(self.0) * y_bar
     }

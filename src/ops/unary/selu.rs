@@ -22,11 +22,13 @@ impl Unary for Selu {
     const NAME: &'static str = "selu";
     const READS: Reads = Reads::INPUTS;
 
+    #[inline(always)]
     fn value<S: Float>(&self, x: S) -> S {
         let s = S::from_f64(SCALE);
         if x <= S::ZERO { s * S::from_f64(ALPHA) * x.exp_m1() } else { s * x }
     }
 
+    #[inline(always)]
     fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
         let s = S::from_f64(SCALE);
         if x <= S::ZERO { y_bar * (s * S::from_f64(ALPHA)) * x.exp() } else { y_bar * s }

@@ -22,10 +22,12 @@ impl Unary for Sigmoid {
     const NAME: &'static str = "sigmoid";
     const READS: Reads = Reads::INPUTS;
 
+    #[inline(always)]
     fn value<S: Float>(&self, x: S) -> S {
         logistic(x)
     }
 
+    #[inline(always)]
     fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
         let (s, rest) = logistic_pair(x);
         y_bar * (s * rest)
@@ -33,11 +35,13 @@ impl Unary for Sigmoid {
 }
 
 /// The logistic function `σ(x)`, without overflow and with full relative accuracy in both tails.
+#[inline(always)]
 pub(in crate::ops) fn logistic<S: Float>(x: S) -> S {
     logistic_pair(x).0
 }
 
 /// `σ(x)` and `1 − σ(x) = σ(−x)`, each to full relative accuracy, for one exponential.
+#[inline(always)]
 pub(in crate::ops) fn logistic_pair<S: Float>(x: S) -> (S, S) {
     let negative = x < S::ZERO;
     let e = (if negative { x } else { -x }).exp();

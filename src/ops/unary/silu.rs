@@ -23,10 +23,12 @@ impl Unary for Silu {
     const NAME: &'static str = "silu";
     const READS: Reads = Reads::INPUTS;
 
+    #[inline(always)]
     fn value<S: Float>(&self, x: S) -> S {
         x * logistic(x)
     }
 
+    #[inline(always)]
     fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
         let (s, rest) = logistic_pair(x);
         y_bar * (s * (S::ONE + x * rest))

@@ -22,10 +22,12 @@ impl Unary for Sin {
     const NAME: &'static str = "sin";
     const READS: Reads = Reads::INPUTS;
 
+    #[inline(always)]
     fn value<S: Float>(&self, x: S) -> S {
         x.sin()
     }
 
+    #[inline(always)]
     fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
         y_bar * x.cos()
     }

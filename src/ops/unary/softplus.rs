@@ -33,6 +33,7 @@ impl Unary for Softplus {
     const NAME: &'static str = "softplus";
     const READS: Reads = Reads::INPUTS;
 
+    #[inline(always)]
     fn value<S: Float>(&self, x: S) -> S {
         let (beta, scaled) = (S::from_f64(self.beta), S::from_f64(self.beta) * x);
         if scaled > S::from_f64(self.threshold) {
@@ -44,6 +45,7 @@ impl Unary for Softplus {
         }
     }
 
+    #[inline(always)]
     fn x_bar<S: Float>(&self, x: S, _: S, y_bar: S) -> S {
         let scaled = S::from_f64(self.beta) * x;
         if scaled > S::from_f64(self.threshold) { y_bar } else { y_bar * logistic(scaled) }

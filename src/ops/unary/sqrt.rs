@@ -22,10 +22,12 @@ impl Unary for Sqrt {
     const NAME: &'static str = "sqrt";
     const READS: Reads = Reads::OUTPUT;
 
+    #[inline(always)]
     fn value<S: Float>(&self, x: S) -> S {
         x.sqrt()
     }
 
+    #[inline(always)]
     fn x_bar<S: Float>(&self, _: S, y: S, y_bar: S) -> S {
         y_bar / (y + y)
     }

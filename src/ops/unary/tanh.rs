@@ -23,10 +23,12 @@ impl Unary for Tanh {
     const NAME: &'static str = "tanh";
     const READS: Reads = Reads::BOTH;
 
+    #[inline(always)]
     fn value<S: Float>(&self, x: S) -> S {
         x.tanh()
     }
 
+    #[inline(always)]
     fn x_bar<S: Float>(&self, x: S, y: S, y_bar: S) -> S {
         let slope = S::ONE - y * y;
         if slope > S::from_f64(0.25) {

@@ -60,6 +60,7 @@ impl DoubleDouble {
 impl Float for DoubleDouble {
     const ZERO: Self = Self::from_double(0.0);
     const ONE: Self = Self::from_double(1.0);
+    const VECTORS: bool = false;
 
     fn from_f64(x: f64) -> Self {
         Self::from_double(x)
