@@ -7,11 +7,14 @@
 //! A tiny job never enters: [`Pool::begin`] answers it where it stands, since handing it to another thread and waiting for its
 //! answer would cost several times what it costs itself. Bounds on its body and its price keep that to some tens of microseconds.
 //!
+//! A large job offers its pieces ([`crate::analysis::crew`]), and workers that would be idle help, until a job of their own may begin.
+//!
 //! A job ends with exactly one [`Answer`], unless nobody waits for it any more: then it is skipped, or stopped between two
 //! nodes. A panic ends its job, never its worker.
 
 mod budget;
 mod fence;
+mod hands;
 mod lanes;
 
 use std::fmt;
@@ -28,6 +31,7 @@ pub use self::lanes::Lane;
 
 use self::fence::fenced;
 use self::lanes::{Bounds, Lanes, Urgency};
+use crate::analysis::crew::Task;
 use crate::analysis::{Failure, Form, Guard, Library, Prepared, Question, Reply, Request, Slot, Stop, Stored};
 use crate::config::{Admission, Limits};
 
@@ -173,7 +177,7 @@ impl Pool {
         let workers = workers.max(1);
         let bounds = Bounds { short: admission.short_queue, long: admission.long_queue, long_at_once: (workers - 1).max(1) };
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { lanes: Lanes::new(bounds), idle: 0, alive: workers, closed: false }),
+            state: Mutex::new(State { lanes: Lanes::new(bounds), offers: Vec::new(), idle: 0, alive: workers, closed: false }),
             work: Condvar::new(),
             ended: Condvar::new(),
             short_room: Notify::new(),
@@ -191,7 +195,11 @@ impl Pool {
         for index in 0..workers {
             let shared = Arc::clone(&shared);
             let thread = thread::Builder::new().name(format!("dedz-worker-{index}"));
-            thread.spawn(move || shared.work()).expect("the system can start a thread");
+            let work = move || {
+                shared.enlist();
+                shared.work();
+            };
+            thread.spawn(work).expect("the system can start a thread");
         }
         Self { shared }
     }
@@ -335,9 +343,19 @@ impl Waiting {
 
 struct State {
     lanes: Lanes<Waiting>,
+    /// Jobs being worked on in which idle workers may help.
+    offers: Vec<Task>,
     idle: usize,
     alive: usize,
     closed: bool,
+}
+
+/// What a worker does next.
+enum Next {
+    /// A job, from this lane.
+    Job(Box<Waiting>, Lane),
+    /// Help in a job that another worker has.
+    Help(Task),
 }
 
 struct Shared {
@@ -396,15 +414,20 @@ impl Shared {
     /// What a worker does all its life.
     fn work(&self) {
         let mut finished = None;
-        while let Some((job, lane)) = self.next(finished) {
-            self.room(lane).notify_one();
-            self.advance(job, lane);
-            finished = Some(lane);
+        while let Some(next) = self.next(finished.take()) {
+            match next {
+                Next::Job(job, lane) => {
+                    self.room(lane).notify_one();
+                    self.advance(*job, lane);
+                    finished = Some(lane);
+                }
+                Next::Help(task) => self.help(&task),
+            }
         }
     }
 
-    /// Wait for the next job; none when closed and nothing is left.
-    fn next(&self, finished: Option<Lane>) -> Option<(Waiting, Lane)> {
+    /// Wait for what to do next; none when closed and nothing is left.
+    fn next(&self, finished: Option<Lane>) -> Option<Next> {
         let mut state = self.lock();
         if let Some(lane) = finished {
             state.lanes.finished(lane);
@@ -415,7 +438,10 @@ impl Shared {
                 if state.idle > 0 && !state.lanes.is_empty() {
                     self.work.notify_one();
                 }
-                return Some(job);
+                return Some(Next::Job(Box::new(job.0), job.1));
+            }
+            if let Some(task) = state.offers.first().filter(|_| !self.halt.load(Ordering::Relaxed)) {
+                return Some(Next::Help(Arc::clone(task)));
             }
             if state.closed && state.lanes.is_empty() {
                 state.alive -= 1;

@@ -67,6 +67,17 @@ impl<'g, S: Scalar> Tape<'g, S> {
         Ok(Self { graph, plan, values })
     }
 
+    /// A tape of values that were computed elsewhere; those that nobody reads any more may be absent.
+    pub fn assembled(graph: &'g Graph, plan: &'g Plan, values: Vec<Option<Tensor<S>>>) -> Self {
+        debug_assert_eq!(values.len(), graph.nodes().len());
+        Self { graph, plan, values }
+    }
+
+    /// The values that are still there, by their nodes' places.
+    pub fn into_values(self) -> Vec<Option<Tensor<S>>> {
+        self.values
+    }
+
     /// A value that the plan was asked to keep.
     pub fn value(&self, id: NodeId) -> &Tensor<S> {
         self.values[id.index()].as_ref().expect("the plan keeps what was asked for")
@@ -112,6 +123,16 @@ impl<'g, S: Scalar> Tape<'g, S> {
 }
 
 impl<S: Scalar> Sweep<S> {
+    /// A sweep of cotangents that were computed elsewhere.
+    pub fn assembled(cotangents: Vec<Option<Tensor<S>>>) -> Self {
+        Self { cotangents }
+    }
+
+    /// The cotangents, by their nodes' places.
+    pub fn into_cotangents(self) -> Vec<Option<Tensor<S>>> {
+        self.cotangents
+    }
+
     /// The cotangent of a node that the plan was asked for; nothing where no path leads from it to the objective, whose
     /// derivative is then 0.
     pub fn cotangent(&self, id: NodeId) -> Option<&Tensor<S>> {

@@ -1,8 +1,10 @@
 //! The main job: loss, outputs, every gradient, every node's dE/dz; and `forward`, the same without the backward sweep.
 
+use std::sync::Arc;
+
 use super::answer::{Answer, Entry, Named};
 use super::run::{Job, Run, gradient, input_gradient};
-use super::{Analysis, Cost, Failure, Form, Guard, Posed, Prepared, Reply, Request, pose, within};
+use super::{Analysis, Cost, Failure, Form, Guard, Posed, Prepared, Reply, Request, pose, shards, within};
 use crate::config::Limits;
 use crate::lower::{Leaf, Need, random};
 use crate::ops::Scalar;
@@ -13,7 +15,7 @@ use crate::tensor::{Shape, Tensor};
 
 /// A problem that is ready to run.
 struct Ready {
-    job: Job,
+    job: Arc<Job>,
     options: Options,
     form: Form,
     backward: bool,
@@ -46,7 +48,7 @@ fn prepare(request: Request<'_>, form: Form, limits: &Limits, backward: bool) ->
     let job = Job::new(lowered, selection, backward);
     let cost = cost(&job, &options, backward);
     within(cost, limits)?;
-    Ok(Box::new(Ready { job, options, form, backward, cost, request_hash }))
+    Ok(Box::new(Ready { job: Arc::new(job), options, form, backward, cost, request_hash }))
 }
 
 fn cost(job: &Job, options: &Options, backward: bool) -> Cost {
@@ -90,8 +92,13 @@ impl Prepared for Ready {
 impl Ready {
     fn answer<S: Scalar + Wire>(&self, guard: Guard<'_>) -> Result<Reply, Failure> {
         let lowered = &self.job.lowered;
-        let run: Run<'_, S> = self.job.forward(guard).map_err(Failure::Stopped)?;
-        let sweep = if self.backward { Some(run.backward(guard).map_err(Failure::Stopped)?) } else { None };
+        let (run, sweep) = if self.options.per_sample && self.backward {
+            let run: Run<'_, S> = self.job.forward(guard).map_err(Failure::Stopped)?;
+            let sweep = run.backward(guard).map_err(Failure::Stopped)?;
+            (run, Some(sweep))
+        } else {
+            shards::sweep(&self.job, self.backward, guard).map_err(Failure::Stopped)?
+        };
         let outputs = lowered.outputs.iter().map(|&i| &lowered.nodes[i]);
         let mut answer = Answer {
             loss: run.loss(),

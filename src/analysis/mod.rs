@@ -2,9 +2,11 @@
 
 mod answer;
 pub mod catalog;
+pub mod crew;
 mod gradients;
 mod library;
 mod run;
+mod shards;
 mod stored;
 mod validate;
 

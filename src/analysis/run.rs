@@ -1,5 +1,7 @@
 //! One run over a lowered problem: leaves made, both sweeps, gradients by their names.
 
+use std::ops::Range;
+
 use crate::graph::{NodeId, Plan};
 use crate::lower::{Input, Leaf, Lowered, Objective, Parameter, Selection, Traced, random};
 use crate::ops::Scalar;
@@ -55,17 +57,37 @@ impl Job {
         Tape::forward(&self.lowered.graph, &self.plan, |id| self.leaf(id), guard).map(|tape| Run { job: self, tape })
     }
 
-    fn leaf<S: Scalar>(&self, id: NodeId) -> Tensor<S> {
+    /// Where a leaf stands in the list of leaves.
+    pub(super) fn place(&self, id: NodeId) -> usize {
         let leaves = &self.lowered.leaves;
-        let at = leaves.binary_search_by_key(&id, |(leaf, _)| *leaf).expect("every leaf of a lowered graph is listed");
+        leaves.binary_search_by_key(&id, |(leaf, _)| *leaf).expect("every leaf of a lowered graph is listed")
+    }
+
+    /// The value of a leaf as the request gives it.
+    pub(super) fn leaf<S: Scalar>(&self, id: NodeId) -> Tensor<S> {
         let shape = self.lowered.graph.shape(id);
-        let data = match &leaves[at].1 {
+        let data = match &self.lowered.leaves[self.place(id)].1 {
             Leaf::Values(data) => return Tensor::shared(shape, S::from_doubles(data)),
             Leaf::Init(init, name) => random::initialise(init, shape, name).expect("checked when it was lowered"),
             Leaf::Mask { p, seed, stream } => random::dropout_mask(*p, shape.size(), seed, stream),
             Leaf::Unknown => unreachable!("a graph that is run has all its values: lowering refuses it otherwise"),
         };
         Tensor::shared(shape, S::from_doubles(&data.into()))
+    }
+
+    /// What the backward sweep over some of the samples starts from.
+    pub(super) fn loss_seed<S: Scalar>(&self, samples: Range<usize>) -> Option<(NodeId, Tensor<S>)> {
+        self.lowered.objective.as_ref().map(|objective| {
+            let shape = Shape::batched(samples.len(), &[]).expect("a small shape");
+            let data = objective.factors[samples].iter().map(|&factor| S::from_f64(factor)).collect();
+            (objective.losses, Tensor::new(shape, data))
+        })
+    }
+
+    /// What it starts from in the penalties.
+    pub(super) fn penalty_seeds<S: Scalar>(&self) -> impl Iterator<Item = (NodeId, Tensor<S>)> + use<'_, S> {
+        let penalties = self.lowered.penalties.iter();
+        penalties.map(|penalty| (penalty.node, Tensor::scalar(S::from_f64(penalty.coefficient))))
     }
 
     /// The same run with every node kept, to find where a number stopped being finite.
@@ -76,6 +98,11 @@ impl Job {
 }
 
 impl<'j, S: Scalar> Run<'j, S> {
+    /// A run whose values were computed elsewhere.
+    pub(super) fn new(job: &'j Job, tape: Tape<'j, S>) -> Self {
+        Self { job, tape }
+    }
+
     /// A node's value.
     pub(super) fn value(&self, id: NodeId) -> &Tensor<S> {
         self.tape.value(id)
@@ -107,12 +134,12 @@ impl<'j, S: Scalar> Run<'j, S> {
 
     /// Sweep back from the whole objective.
     pub(super) fn backward(&self, guard: Guard<'_>) -> Result<Sweep<S>, Stop> {
-        self.tape.backward(self.loss_seeds().into_iter().chain(self.penalty_seeds()), &Backprop, guard)
+        self.tape.backward(self.loss_seed().into_iter().chain(self.job.penalty_seeds()), &Backprop, guard)
     }
 
     /// Sweep back from the penalties alone.
     pub(super) fn backward_penalties(&self, guard: Guard<'_>) -> Result<Sweep<S>, Stop> {
-        self.tape.backward(self.penalty_seeds(), &Backprop, guard)
+        self.tape.backward(self.job.penalty_seeds(), &Backprop, guard)
     }
 
     /// Sweep back from the loss of one sample alone, unweighted.
@@ -125,17 +152,8 @@ impl<'j, S: Scalar> Run<'j, S> {
         self.tape.backward(seed, &Backprop, guard)
     }
 
-    fn loss_seeds(&self) -> Option<(NodeId, Tensor<S>)> {
-        self.job.lowered.objective.as_ref().map(|objective| {
-            let shape = self.job.lowered.graph.shape(objective.losses);
-            let data = objective.factors.iter().map(|&factor| S::from_f64(factor)).collect();
-            (objective.losses, Tensor::new(shape, data))
-        })
-    }
-
-    fn penalty_seeds(&self) -> impl Iterator<Item = (NodeId, Tensor<S>)> + use<'j, S> {
-        let penalties = self.job.lowered.penalties.iter();
-        penalties.map(|penalty| (penalty.node, Tensor::scalar(S::from_f64(penalty.coefficient))))
+    fn loss_seed(&self) -> Option<(NodeId, Tensor<S>)> {
+        self.job.loss_seed(0..self.job.lowered.samples)
     }
 
     /// Where a number first was not finite: in the order of the forward sweep, else in that of the backward sweep.

@@ -4,6 +4,8 @@ mod plan;
 
 pub use plan::Plan;
 
+use std::sync::Arc;
+
 use crate::ops::AnyOp;
 use crate::tensor::{Shape, ShapeError};
 
@@ -22,7 +24,7 @@ impl NodeId {
 #[derive(Debug)]
 pub struct Node {
     /// The op; a leaf has none, its value is given to the tape.
-    pub op: Option<Box<dyn AnyOp>>,
+    pub op: Option<Arc<dyn AnyOp>>,
     /// The places of the inputs, all smaller than the node's own.
     pub inputs: Box<[usize]>,
     /// The shape of the value.
@@ -53,7 +55,7 @@ impl Graph {
     pub fn op(&mut self, op: Box<dyn AnyOp>, inputs: &[NodeId]) -> Result<NodeId, ShapeError> {
         let shapes: Vec<_> = inputs.iter().map(|&id| self.shape(id)).collect();
         let shape = op.shape(&shapes)?;
-        Ok(self.push(Node { op: Some(op), inputs: inputs.iter().map(|id| id.index()).collect(), shape }))
+        Ok(self.push(Node { op: Some(op.into()), inputs: inputs.iter().map(|id| id.index()).collect(), shape }))
     }
 
     fn push(&mut self, node: Node) -> NodeId {
@@ -76,6 +78,25 @@ impl Graph {
     /// The shape of a node's value.
     pub fn shape(&self, id: NodeId) -> Shape {
         self.nodes[id.index()].shape
+    }
+
+    /// The same graph over another number of samples, if its ops allow it: none may hold something for each sample.
+    pub fn resized(&self, samples: usize) -> Option<Self> {
+        let mut resized = Self { nodes: Vec::with_capacity(self.nodes.len()) };
+        let mut inputs = Vec::new();
+        for node in &self.nodes {
+            let of_one = node.shape.sample_dims();
+            let shape = if node.shape.is_batched() { Shape::batched(samples, of_one).ok()? } else { node.shape };
+            if let Some(op) = &node.op {
+                inputs.clear();
+                inputs.extend(node.inputs.iter().map(|&input| resized.nodes[input].shape));
+                if op.shape(&inputs) != Ok(shape) {
+                    return None;
+                }
+            }
+            resized.nodes.push(Node { op: node.op.clone(), inputs: node.inputs.clone(), shape });
+        }
+        Some(resized)
     }
 
     /// Whether some sample's value depends on other samples.

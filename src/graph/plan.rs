@@ -8,6 +8,8 @@ use crate::ops::Flops;
 pub struct Plan {
     /// Which nodes are computed.
     pub(crate) needed: Vec<bool>,
+    /// Which values were asked for.
+    asked: Vec<bool>,
     /// Which nodes have a cotangent: they lie between something asked for and the objective.
     pub(crate) active: Vec<bool>,
     /// Which cotangents are kept to the end of the backward sweep.
@@ -32,6 +34,7 @@ impl Plan {
             needed[id.index()] = true;
             kept[id.index()] = true;
         }
+        let asked = kept.clone();
         let mut feeds_objective = vec![false; count];
         for id in objective {
             feeds_objective[id.index()] = true;
@@ -78,9 +81,19 @@ impl Plan {
             }
         }
 
-        let mut plan = Self { needed, active, kept_bar, released, forward_flops, backward_flops, peak_elements: 0 };
+        let mut plan = Self { needed, asked, active, kept_bar, released, forward_flops, backward_flops, peak_elements: 0 };
         plan.peak_elements = plan.peak(graph);
         plan
+    }
+
+    /// Whether a node is computed.
+    pub fn needs(&self, id: NodeId) -> bool {
+        self.needed[id.index()]
+    }
+
+    /// Whether the value of the node at this place was asked for.
+    pub fn was_asked(&self, place: usize) -> bool {
+        self.asked[place]
     }
 
     /// Walk both sweeps counting elements.

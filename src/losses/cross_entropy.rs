@@ -67,6 +67,7 @@ fn build(loss: &mut LossContext<'_, '_, '_, '_>, values: &Values) -> Result<PerS
             (q, vec![classes.positions as f64; classes.samples])
         }
     };
-    let losses = loss.context.op(CrossEntropy { of, q: q.into() }, &[loss.of])?;
+    let q = loss.context.constant(loss.shape(), q);
+    let losses = loss.context.op(CrossEntropy { of }, &[loss.of, q])?;
     Ok(PerSample { losses, denominators: Some(denominators) })
 }

@@ -34,7 +34,8 @@ fn build(loss: &mut LossContext<'_, '_, '_, '_>, values: &Values) -> Result<PerS
             }
         }
     }
-    let losses = loss.context.op(CrossEntropy { of: Of::LogProbabilities, q: q.into() }, &[loss.of])?;
+    let q = loss.context.constant(loss.shape(), q);
+    let losses = loss.context.op(CrossEntropy { of: Of::LogProbabilities }, &[loss.of, q])?;
     Ok(PerSample { losses, denominators: Some(denominators) })
 }
 

@@ -3,7 +3,7 @@
 //! A primitive rather than a composition, since every layered network spends its time here.
 
 use super::{Cotangents, Describe, Flops, Op, Point, Reads, Scalar};
-use crate::tensor::{Matrix, Shape, ShapeError, Tensor};
+use crate::tensor::{self, Matrix, Shape, ShapeError, Tensor};
 
 /// Inputs: `x` [..., in], `weight` [out, in], and maybe `bias` [out].
 #[derive(Debug)]
@@ -81,9 +81,7 @@ impl<S: Scalar> Op<S> for Linear {
         if at.shapes.len() > 2 && x_bar.wants(2) {
             let mut data = vec![S::ZERO; out];
             for row in y_bar.data().chunks_exact(out.max(1)) {
-                for (sum, &y_bar) in data.iter_mut().zip(row) {
-                    *sum += y_bar;
-                }
+                tensor::add(&mut data, row);
             }
             x_bar.give(2, Tensor::new(at.shapes[2], data));
         }

@@ -72,7 +72,7 @@ pub use reindex::{Expand, Joined, Moved, Reindex};
 pub(crate) use reindex::{Permute, Reshape, Select, Slice};
 pub use unary::{Abs, Exclude, Identity, Scale, Unary};
 
-use crate::tensor::{DoubleDouble, Dual, Float, Gemm, Shape, ShapeError, Tensor};
+use crate::tensor::{self, DoubleDouble, Dual, Float, Gemm, Shape, ShapeError, Tensor};
 
 /// The ops that a client may name, in the order in which the catalogue lists them.
 pub const CATALOG: &[&Entry] = &[
@@ -260,7 +260,8 @@ fn converted<S: Float>(data: &Arc<Vec<f64>>) -> Arc<Vec<S>> {
 
 /// Where a vjp puts what it finds: one slot per input, only the wanted ones open.
 ///
-/// [`Cotangents::give`] is the one place that adds, and the one place that undoes broadcasting.
+/// [`Cotangents::give`] (with [`Cotangents::give_scaled`], its short way for sums of many) is the one place that adds, and the one
+/// place that undoes broadcasting.
 #[derive(Debug)]
 pub struct Cotangents<'a, S> {
     slots: &'a mut [Option<Tensor<S>>],
@@ -279,6 +280,17 @@ impl<'a, S: Scalar> Cotangents<'a, S> {
     /// Whether anybody asks for the cotangent of input `i`.
     pub fn wants(&self, i: usize) -> bool {
         self.wanted[self.inputs[i]]
+    }
+
+    /// Add `factor · y_bar`, of the input's own shape, to the cotangent of input `i`.
+    pub fn give_scaled(&mut self, i: usize, factor: S, y_bar: &Tensor<S>) {
+        if !self.wants(i) {
+            return;
+        }
+        match &mut self.slots[self.inputs[i]] {
+            Some(sum) => tensor::add_scaled(sum.data_mut(), factor, y_bar.data()),
+            empty => *empty = Some(y_bar.map(|y_bar| factor * y_bar)),
+        }
     }
 
     /// Add `x_bar` to the cotangent of input `i`: of the input's shape, or of a shape that the input was broadcast to.

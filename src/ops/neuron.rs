@@ -1,7 +1,7 @@
 //! The lecture's unit: `a = b + Σⱼ wⱼ·zⱼ`,  `z̄ⱼ = wⱼ·ā`,  `w̄ⱼ = Σₙ āₙ·zⱼₙ`,  `b̄ = Σₙ āₙ`, n over samples.
 
 use super::{Cotangents, Describe, Flops, Op, Point, Reads, Scalar};
-use crate::tensor::{Shape, ShapeError, Tensor};
+use crate::tensor::{self, Shape, ShapeError, Tensor, lanes};
 
 /// Where a weight stands among the op's inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,9 +76,7 @@ impl<S: Scalar> Op<S> for Neuron {
         let mut a = vec![bias; shape.size()];
         for (&at, z) in self.weights.iter().zip(sources) {
             let w = Self::weight(at, x);
-            for (a, &z) in a.iter_mut().zip(z.data()) {
-                *a += w * z;
-            }
+            tensor::add_scaled(&mut a, w, z.data());
         }
         Tensor::new(shape, a)
     }
@@ -97,14 +95,9 @@ impl<S: Scalar> Op<S> for Neuron {
         };
         for (j, (&weight, z)) in self.weights.iter().zip(sources).enumerate() {
             if x_bar.wants(self.sources_at + j) {
-                let w = Self::weight(weight, at.x);
-                x_bar.give(self.sources_at + j, y_bar.map(|a_bar| w * a_bar));
+                x_bar.give_scaled(self.sources_at + j, Self::weight(weight, at.x), y_bar);
             }
-            let mut w_bar = S::ZERO;
-            for (&a_bar, &z) in a_bar.iter().zip(z.data()) {
-                w_bar += a_bar * z;
-            }
-            place(weight, w_bar, x_bar);
+            place(weight, lanes::sum_pairs(a_bar, z.data(), |a_bar, z| a_bar * z), x_bar);
         }
         if let Some(bias) = self.bias {
             let mut b_bar = S::ZERO;

@@ -81,6 +81,11 @@ impl<J> Lanes<J> {
         Some((job, Lane::Short))
     }
 
+    /// Whether [`Lanes::pick`] would find one.
+    pub(super) fn has_next(&self) -> bool {
+        !self.short.is_empty() || (self.running_long < self.bounds.long_at_once && !self.long.is_empty())
+    }
+
     /// A job that was picked from `lane` is no longer being worked on.
     pub(super) fn finished(&mut self, lane: Lane) {
         if lane == Lane::Long {

@@ -9,6 +9,7 @@ pub mod scalar;
 mod shape;
 mod wide;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use double_double::DoubleDouble;
@@ -79,6 +80,14 @@ impl<S: Float> Tensor<S> {
     pub fn reshape(&self, shape: Shape) -> Self {
         assert_eq!(shape.size(), self.data.len(), "reshape {} to {shape}", self.shape);
         Self { shape, data: Arc::clone(&self.data) }
+    }
+
+    /// Some of the samples of a batched tensor.
+    #[must_use]
+    pub fn samples(&self, range: Range<usize>) -> Self {
+        let shape = Shape::batched(range.len(), self.shape.sample_dims()).expect("a part is smaller than the whole");
+        let size = self.shape.sample_size();
+        Self::new(shape, self.data[range.start * size..range.end * size].to_vec())
     }
 
     /// A strided view, for permutations, slices and sums over axes.

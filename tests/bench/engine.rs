@@ -10,12 +10,16 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use dedz::config::Limits;
+use base64_simd::STANDARD;
+use dedz::analysis::{Form, GRADIENTS, prepare};
+use dedz::config::{Admission, Limits};
 use dedz::graph::{NodeId, Plan};
 use dedz::lower::{Leaf, Lowered, Need, lower, random};
 use dedz::ops::Scalar;
+use dedz::pool::{Budget, Job, Parts, Pool};
 use dedz::spec::fault::Faults;
 use dedz::spec::{json, problem};
 use dedz::tape::{Backprop, Tape};
@@ -64,6 +68,9 @@ fn main() {
     }
     if wanted("edges") {
         edges();
+    }
+    if wanted("threads") {
+        threads();
     }
 }
 
@@ -138,6 +145,43 @@ fn edges() {
     }
 }
 
+/// One large job in a pool of one worker and of two, by turns: the time of its run, and whether the bytes are equal.
+fn threads() {
+    let batch = numbers(1024 * 784, 5).flat_map(f64::to_le_bytes).collect::<Vec<_>>();
+    let tensor = format!("{{\"shape\": [1024, 784], \"dtype\": \"f64\", \"base64\": \"{}\"}}", STANDARD.encode_to_string(batch));
+    let request = mlp(&[784, 1024, 1024, 10], "relu", 1024);
+    let (before, rest) = request.split_once("\"inputs\": {\"shape\"").expect("a batch");
+    let (_, after) = rest.split_once("}, \"targets\"").expect("targets");
+    let request = format!("{before}\"inputs\": {tensor}, \"targets\"{after}");
+    let options = r#""options": {"trace": false, "encoding": "base64"}, "loss""#;
+    let request = with_parameters(&request).replacen("\"loss\"", options, 1);
+    let pools = [1, 2].map(|workers| Pool::start(workers, &Admission::default(), Limits::default(), Arc::new(prepare)));
+    let run = |pool: &Pool| {
+        let parts = Parts { problem: request.clone().into(), ..Parts::default() };
+        let (deadline, hold) = (Instant::now() + Duration::from_secs(60), Budget::new(1 << 30).hold());
+        let job = Job { question: &GRADIENTS, form: Form::Json, parts, deadline, hold };
+        let answer = pool.submit(job).expect("there is room").blocking_recv().expect("an answer");
+        (answer.times.run.as_secs_f64(), answer.outcome.expect("a reply").body)
+    };
+    let mut times = [Vec::new(), Vec::new()];
+    let (_, body) = run(&pools[0]);
+    for _ in 0..9 {
+        for (pool, times) in pools.iter().zip(&mut times) {
+            let (time, reply) = run(pool);
+            assert!(reply == body, "the bytes depend on the number of workers");
+            times.push(time);
+        }
+    }
+    let [one, two] = times.map(median);
+    let gain = one / two;
+    println!(
+        "threads, 784-1024-1024-10 b1024 f64: {:.1} ms by one worker, {:.1} ms by two, same bytes: {gain:.2} times, goal 1.8: {}",
+        one * 1e3,
+        two * 1e3,
+        verdict(gain >= 1.8)
+    );
+}
+
 /// A lowered problem with its leaves made, to be swept over and over.
 struct Run<'l, S> {
     lowered: &'l Lowered,
@@ -183,22 +227,28 @@ impl<'l, S: Scalar> Run<'l, S> {
     }
 }
 
+fn read(text: &str, need: Need) -> Lowered {
+    let limits = Limits { edges: 4_000_000, body_bytes: 1 << 30, ..Limits::default() };
+    let mut faults = Faults::new(10);
+    let json = json::parse(text.as_bytes(), &limits).expect("it is JSON");
+    let lowered = lower(problem::decode(json, &limits, &[], &mut faults), need, &limits, &mut faults);
+    assert!(faults.is_empty(), "{faults:?}");
+    lowered.expect("a right problem")
+}
+
 /// Read and lower a request; every parameter that it leaves open is drawn.
 fn lowered(request: &str) -> Lowered {
-    let limits = Limits { edges: 4_000_000, body_bytes: 1 << 30, ..Limits::default() };
-    let read = |text: &str, need| {
-        let mut faults = Faults::new(10);
-        let json = json::parse(text.as_bytes(), &limits).expect("it is JSON");
-        let lowered = lower(problem::decode(json, &limits, &[], &mut faults), need, &limits, &mut faults);
-        assert!(faults.is_empty(), "{faults:?}");
-        lowered.expect("a right problem")
-    };
+    read(&with_parameters(request), Need::Loss)
+}
+
+/// A request with initialisers for all parameters that it leaves open.
+fn with_parameters(request: &str) -> String {
     let open = read(&request.replace("PARAMETERS", ""), Need::Shapes);
     let shared: Vec<_> = open.parameters.iter().filter(|parameter| parameter.element.is_none()).collect();
     let draw = |name: &str| format!("\"{name}\": {{\"init\": \"uniform\", \"seed\": 7, \"a\": -0.05, \"b\": 0.05}}");
     let drawn: Vec<_> = shared.iter().map(|parameter| draw(&parameter.name)).collect();
     let parameters = if drawn.is_empty() { String::new() } else { format!("\"parameters\": {{{}}},", drawn.join(",")) };
-    read(&request.replace("PARAMETERS", &parameters), Need::Loss)
+    request.replace("PARAMETERS", &parameters)
 }
 
 fn lecture() -> String {

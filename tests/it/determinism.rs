@@ -1,9 +1,12 @@
 //! Equal requests give equal bytes; and the forms of one answer (encodings, safetensors, per sample, `f32`) tell the same numbers.
 
+use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use dedz::analysis::{FORWARD, Form, GRADIENTS, Question, Request, VALIDATE, prepare};
-use dedz::config::Limits;
+use dedz::config::{Admission, Limits};
+use dedz::pool::{Budget, Job, Parts, Pool};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value, json};
 
@@ -77,6 +80,77 @@ fn gradients_of_samples_sum_to_the_gradient() {
             let sum: f64 = samples.iter().map(|sample| sample[i]).sum();
             assert!((sum - whole).abs() < 1e-14, "{name}: {sum} and {whole}");
         }
+    }
+}
+
+/// A network with a penalty over so many samples from the first on; from 126 samples on it is large enough to be cut into shards.
+fn large(samples: std::ops::Range<u32>) -> Value {
+    let x: Vec<Vec<f64>> = samples.clone().map(|n| (0..16).map(|d| f64::from(n * (d + 3) % 17) / 8.0 - 1.0).collect()).collect();
+    let targets: Vec<_> = samples.map(|n| n % 4).collect();
+    json!({
+        "network": {"inputs": {"x": [16]}, "nodes": [
+            {"id": "fc1", "op": "linear", "inputs": ["x"], "out_features": 1024, "activation": "tanh"},
+            {"id": "drop", "op": "dropout", "inputs": ["fc1"], "mask": vec![1.0; 1024]},
+            {"id": "fc2", "op": "linear", "inputs": ["drop"], "out_features": 1024, "activation": "gelu"},
+            {"id": "fc3", "op": "linear", "inputs": ["fc2"], "out_features": 4}
+        ]},
+        "parameters": {
+            "fc1.weight": {"init": "xavier_uniform", "seed": 3}, "fc1.bias": {"init": "uniform", "a": -0.1, "b": 0.1},
+            "fc2.weight": {"init": "xavier_uniform", "seed": 4}, "fc2.bias": {"init": "uniform", "a": -0.1, "b": 0.1},
+            "fc3.weight": {"init": "xavier_uniform", "seed": 5}, "fc3.bias": [0.1, -0.2, 0.3, 0.0]
+        },
+        "batch": {"inputs": x, "targets": targets},
+        "loss": {"op": "cross_entropy", "of": "fc3"},
+        "regularization": [{"l2": 0.5, "parameters": ["fc3.weight"]}],
+        "options": {"wrt": ["fc1.*", "fc2.bias", "fc3.*", "inputs"], "trace": ["fc1", "fc3"]},
+    })
+}
+
+#[test]
+fn a_large_job_has_equal_bytes_whatever_the_number_of_workers() {
+    let request = large(0..160);
+    let alone = ask(&GRADIENTS, &request, Form::Json);
+    for workers in [1, 2, 4] {
+        let pool = Pool::start(workers, &Admission::default(), Limits::default(), Arc::new(prepare));
+        for _ in 0..3 {
+            let parts = Parts { problem: request.to_string().into(), ..Parts::default() };
+            let deadline = Instant::now() + Duration::from_secs(3600);
+            let hold = Budget::new(1 << 30).hold();
+            let job = Job { question: &GRADIENTS, form: Form::Json, parts, deadline, hold };
+            let reply = pool.submit(job).expect("there is room").blocking_recv().expect("an answer").outcome.expect("a reply");
+            assert!(reply.body == alone, "{workers} workers");
+        }
+    }
+}
+
+/// The judge is the same network over each half alone, which is too small to be cut: sums over samples are sums over halves.
+#[test]
+fn a_large_job_is_the_sum_of_its_halves() {
+    let whole = answer(&large(0..160));
+    let halves = [answer(&large(0..80)), answer(&large(80..160))];
+    let near = |a: &[f64], b: &[f64], what: &str| {
+        assert_eq!(a.len(), b.len(), "{what}");
+        let scale = a.iter().fold(1e-3, |scale: f64, a| scale.max(a.abs()));
+        a.iter().zip(b).for_each(|(a, b)| assert!((a - b).abs() <= 1e-12 * scale, "{what}: {a} and {b}"));
+    };
+    let beside = |of: &dyn Fn(&Value) -> Vec<f64>| halves.iter().flat_map(of).collect::<Vec<_>>();
+    near(&numbers(&whole["losses"]), &beside(&|half| numbers(&half["losses"])), "losses");
+    near(&numbers(&whole["outputs"]["fc3"]), &beside(&|half| numbers(&half["outputs"]["fc3"])), "outputs");
+    let x = |reply: &Value| numbers(&reply["input_gradients"]["x"]);
+    near(&x(&whole), &beside(&x), "input gradients");
+    for node in 0..2 {
+        for name in ["a", "z", "dE_da", "dE_dz"].into_iter().filter(|name| whole["trace"][node].get(name).is_some()) {
+            let of = |reply: &Value| numbers(&reply["trace"][node][name]);
+            near(&of(&whole), &beside(&of), name);
+        }
+    }
+    let penalties = &whole["regularization"]["gradients"];
+    for name in ["fc1.weight", "fc1.bias", "fc2.bias", "fc3.weight", "fc3.bias"] {
+        let [mut sum, other] = [0, 1].map(|half| numbers(&halves[half]["gradients"][name]));
+        // Each half counts the penalty, the whole counts it once.
+        let penalty = numbers(&penalties[name]);
+        sum.iter_mut().zip(other).zip(penalty).for_each(|((sum, other), penalty)| *sum += other - penalty);
+        near(&numbers(&whole["gradients"][name]), &sum, name);
     }
 }
 
