@@ -13,7 +13,7 @@
 //! there instead of computing them again, and whoever wants them slices them off.
 
 use super::{Cotangents, Describe, Flops, Op, Point, Reads, Scalar};
-use crate::tensor::{Float, Matrix, Shape, ShapeError, Tensor, lanes};
+use crate::tensor::{self, Float, Matrix, Shape, ShapeError, Tensor, lanes};
 
 /// Inputs: `q` [N, L, E], `k` [N, S, E] and `v` [N, S, V], or all three side by side in one [N, L, 3·E]; then what is added to the
 /// scores, of a shape that broadcasts to [N, heads, L, S], if `masked`; then which probabilities dropout keeps, ones and zeros
@@ -184,9 +184,11 @@ fn softmax<S: Float>(row: &mut [S], zero_if_masked: bool) {
     if zero_if_masked && largest.to_f64() == f64::NEG_INFINITY {
         return row.fill(S::ZERO);
     }
-    for x in &mut *row {
-        *x = (*x - largest).exp();
-    }
+    tensor::update(
+        row,
+        #[inline(always)]
+        |x| (x - largest).exp(),
+    );
     let inverse = S::ONE / lanes::sum(row, |x| x);
     for x in row {
         *x = *x * inverse;

@@ -17,7 +17,7 @@
 //! output, `[h | c | i | f | g | o]`, where the vjp reads them and a layer slices off what it needs.
 
 use super::{Cotangents, Describe, Flops, Op, Point, Reads, Scalar};
-use crate::tensor::{Float, Matrix, Shape, ShapeError, Tensor};
+use crate::tensor::{self, Float, Matrix, Shape, ShapeError, Tensor};
 
 /// Inputs: `x` [N, L, in], `weight_ih` [4·H, in], `weight_hh` [4·H, P]; then `bias_ih` and `bias_hh` [4·H]; then `weight_hr` [P, H];
 /// then `h_0` [N, P] and `c_0` [N, H], which are zeros where left out. All may be without sample axis. Without a projection P is H.
@@ -144,7 +144,7 @@ impl Lstm {
 }
 
 /// Without overflow and without a branch, for one exponential and one division.
-#[inline]
+#[inline(always)]
 fn sigmoid<S: Float>(x: S) -> S {
     let negative = x < S::ZERO;
     let e = (if negative { x } else { -x }).exp();
@@ -153,15 +153,19 @@ fn sigmoid<S: Float>(x: S) -> S {
 }
 
 fn sigmoid_all<S: Float>(x: &mut [S]) {
-    for x in x {
-        *x = sigmoid(*x);
-    }
+    tensor::update(
+        x,
+        #[inline(always)]
+        |x| sigmoid(x),
+    );
 }
 
 fn tanh_all<S: Float>(x: &mut [S]) {
-    for x in x {
-        *x = x.tanh();
-    }
+    tensor::update(
+        x,
+        #[inline(always)]
+        |x| x.tanh(),
+    );
 }
 
 impl Describe for Lstm {

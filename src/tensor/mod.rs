@@ -215,6 +215,18 @@ impl<S: Float> Tensor<S> {
     }
 }
 
+/// Put `f` of every element in its place.
+pub fn update<S: Float>(x: &mut [S], f: impl Fn(S) -> S) {
+    wide::<S, _>(
+        #[inline(always)]
+        || {
+            for x in x {
+                *x = f(*x);
+            }
+        },
+    );
+}
+
 /// Add each element to the one at the same place.
 pub fn add<S: Float>(sums: &mut [S], x: &[S]) {
     wide::<S, _>(
