@@ -178,9 +178,10 @@ fn add_mask<S: Float>(mask: &Tensor<S>, plan: &Plan, scores: &mut [S], sample: u
 
 /// Softmax of one row, in place.
 fn softmax<S: Float>(row: &mut [S], zero_if_masked: bool) {
-    let Some(&first) = row.first() else { return };
-    // NaN wins, so that it shows in the answer.
-    let largest = row.iter().fold(first, |largest, &x| if x > largest || x.is_nan() { x } else { largest });
+    if row.is_empty() {
+        return;
+    }
+    let largest = lanes::largest(row);
     if zero_if_masked && largest.to_f64() == f64::NEG_INFINITY {
         return row.fill(S::ZERO);
     }
