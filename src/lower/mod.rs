@@ -275,6 +275,7 @@ impl Lowering<'_> {
             known.extend(outputs.iter().map(|output| (format!("{}.{}", node.id, output.name), position)));
         }
         known.retain(|name, _| !self.names.contains_key(name));
+        self.asked.retain(|name| known.contains_key(name));
         if known.is_empty() {
             return;
         }

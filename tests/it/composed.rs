@@ -209,6 +209,23 @@ fn attention_parameters(draw: &mut Draw, prefix: &str, embed: usize) -> Map<Stri
     parameters
 }
 
+/// `rnn.h_n` means the LSTM's output only where no node is called so.
+#[test]
+fn a_node_may_have_the_name_of_an_output() {
+    let draw = &mut Draw(3);
+    let (batch, mut parameters) = (draw.tensor(&[2, 3, 2]), Map::new());
+    parameters.insert("rnn.weight_ih_l0".to_owned(), draw.tensor(&[4, 2]));
+    parameters.insert("rnn.weight_hh_l0".to_owned(), draw.tensor(&[4, 1]));
+    let rnn = node("rnn", "lstm", &["x"], json!({"hidden_size": 1, "bias": false}));
+    let y = node("y", "sum", &["rnn.h_n"], json!({}));
+    let named =
+        ask(&[rnn.clone(), node("rnn.h_n", "sum", &["x"], json!({})), y.clone()], &parameters, &batch, &[3, 2], "y", "f64");
+    near(&named["loss"], &json!(flat(&batch).iter().sum::<f64>()), 1e-12, "the node");
+    let output = ask(&[y, rnn], &parameters, &batch, &[3, 2], "y", "f64");
+    let last: f64 = [0, 1].iter().map(|n| output["outputs"]["rnn"][n][2][0].as_f64().expect("a number")).sum();
+    near(&output["loss"], &json!(last), 1e-12, "the output");
+}
+
 #[test]
 fn attention_is_its_heads() {
     for (embed, count, length) in [(4, 2, 3), (6, 3, 5), (5, 1, 2)] {
