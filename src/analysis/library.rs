@@ -4,11 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::memo::{Memo, Remembered};
 use super::stored::Stored;
+
+/// Bytes that lowered networks may take beside the stored ones: some thousands of small ones.
+const LOWERED: usize = 16 << 20;
 
 /// Stored networks by their names. What it hands out stays whole however long it is used.
 #[derive(Debug)]
 pub struct Library {
+    memo: Memo,
     shelf: Mutex<Shelf>,
     budget: usize,
     hits: AtomicU64,
@@ -50,7 +55,17 @@ impl Library {
     /// An empty one of so many bytes.
     pub fn new(budget: usize) -> Self {
         let zero = || AtomicU64::new(0);
-        Self { shelf: Mutex::default(), budget, hits: zero(), misses: zero(), evicted: zero() }
+        Self { memo: Memo::new(LOWERED), shelf: Mutex::default(), budget, hits: zero(), misses: zero(), evicted: zero() }
+    }
+
+    /// What is known of networks that problems carry.
+    pub(super) fn memo(&self) -> &Memo {
+        &self.memo
+    }
+
+    /// What is known of networks that problems carry, in figures.
+    pub fn remembered(&self) -> Remembered {
+        self.memo.remembered()
     }
 
     /// The bytes that all may take.

@@ -21,7 +21,7 @@ impl NodeId {
 }
 
 /// A leaf or an op with its inputs.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Node {
     /// The op; a leaf has none, its value is given to the tape.
     pub op: Option<Arc<dyn AnyOp>>,
@@ -62,6 +62,11 @@ impl Graph {
         let id = u32::try_from(self.nodes.len()).expect("limits keep a graph below 2^32 nodes");
         self.nodes.push(node);
         NodeId(id)
+    }
+
+    /// Append what another graph has after as many nodes as are here.
+    pub fn append(&mut self, nodes: &[Node]) {
+        self.nodes.extend_from_slice(nodes);
     }
 
     /// The nodes in order.

@@ -8,7 +8,7 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram, with_local_r
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::app::App;
-use crate::analysis::Holdings;
+use crate::analysis::{Holdings, Remembered};
 
 /// Seconds; a small network takes well under a millisecond.
 const BUCKETS: &[f64] =
@@ -44,6 +44,9 @@ struct Stored {
     hits: Counter,
     misses: Counter,
     evicted: Counter,
+    lowered_bytes: Gauge,
+    lowered_hits: Counter,
+    lowered_misses: Counter,
 }
 
 impl Stored {
@@ -54,10 +57,16 @@ impl Stored {
             hits: counter!("dedz_stored_hits_total"),
             misses: counter!("dedz_stored_misses_total"),
             evicted: counter!("dedz_stored_evicted_total"),
+            lowered_bytes: gauge!("dedz_lowered_bytes"),
+            lowered_hits: counter!("dedz_lowered_hits_total"),
+            lowered_misses: counter!("dedz_lowered_misses_total"),
         }
     }
 
-    fn set(&self, now: Holdings) {
+    fn set(&self, now: Holdings, lowered: Remembered) {
+        self.lowered_bytes.set(lowered.bytes as f64);
+        self.lowered_hits.absolute(lowered.hits);
+        self.lowered_misses.absolute(lowered.misses);
         self.networks.set(now.networks as f64);
         self.bytes.set(now.bytes as f64);
         self.hits.absolute(now.hits);
@@ -114,7 +123,7 @@ impl Metrics {
         held_bytes.set(app.budget.held() as f64);
         abandoned.absolute(load.abandoned);
         panicked.absolute(load.panicked);
-        stored.set(app.library.holdings());
+        stored.set(app.library.holdings(), app.library.remembered());
         self.handle.render()
     }
 
@@ -172,5 +181,12 @@ fn describe() {
     describe_counter!("dedz_stored_hits_total", "problems that named a network which was in memory");
     describe_counter!("dedz_stored_misses_total", "problems that named a network which was not");
     describe_counter!("dedz_stored_evicted_total", "networks put out of memory for others");
+    describe_gauge!(
+        "dedz_lowered_bytes",
+        Unit::Bytes,
+        "memory that lowered networks take, kept for the next problem that carries them"
+    );
+    describe_counter!("dedz_lowered_hits_total", "problems whose network was lowered before");
+    describe_counter!("dedz_lowered_misses_total", "problems whose network was not, or that were faulty");
     describe_counter!("dedz_ndjson_lines_total", "lines of NDJSON answered, by status");
 }

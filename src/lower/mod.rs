@@ -7,6 +7,7 @@ pub mod layers;
 mod neuron;
 mod order;
 mod parameters;
+mod pattern;
 pub mod random;
 mod regularizer;
 mod selection;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 pub use context::{Context, Failed};
 pub use parameters::Parameter;
+pub use pattern::Pattern;
 pub use regularizer::Penalty;
 pub use selection::{Selection, select};
 
@@ -86,7 +88,7 @@ pub struct Input {
 }
 
 /// A node of the network as the client named it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Traced {
     /// Its id.
     pub id: String,
@@ -135,6 +137,28 @@ pub enum Need {
 ///
 /// Returns nothing where a fault leaves no graph worth planning; the caller looks at `faults` in any case.
 pub fn lower(problem: Problem<'_>, need: Need, limits: &Limits, faults: &mut Faults) -> Option<Lowered> {
+    lower_by(problem, Patterns::None, need, limits, faults)
+}
+
+/// What is known of a network beforehand.
+#[derive(Debug)]
+pub enum Patterns<'p> {
+    /// Nothing.
+    None,
+    /// What lowering made of it, for some numbers of samples; the problem has no network of its own.
+    Known(&'p [Arc<Pattern>]),
+    /// Nothing, but a pattern is left here where the network has one.
+    Learn(&'p mut Option<Pattern>),
+}
+
+/// As [`lower`]; by a known pattern it gives the same, or, if any fault is found or none of them fits, nothing.
+pub fn lower_by(
+    problem: Problem<'_>,
+    patterns: Patterns<'_>,
+    need: Need,
+    limits: &Limits,
+    faults: &mut Faults,
+) -> Option<Lowered> {
     if !problem.batch_given && problem.batch.is_none() && need != Need::Shapes {
         faults.push(At::ROOT, Code::MissingField, "the problem has no \"batch\"");
     }
@@ -142,7 +166,11 @@ pub fn lower(problem: Problem<'_>, need: Need, limits: &Limits, faults: &mut Fau
         faults.push(At::ROOT, Code::MissingField, "the problem has no \"loss\"");
     }
     let Problem { network, parameters, parameters_given, batch, loss, regularization, options, .. } = problem;
-    let network = network?;
+    let mut network = match &patterns {
+        Patterns::Known(known) => known.first()?.declared(),
+        _ => network?,
+    };
+    let learnable = need != Need::Shapes && parameters.is_empty() && pattern::is_plain(&network);
     let every_parameter = (parameters_given || need != Need::Shapes) && !problem.parameters_unreadable;
     let mut lowering = Lowering {
         graph: Graph::new(),
@@ -174,9 +202,19 @@ pub fn lower(problem: Problem<'_>, need: Need, limits: &Limits, faults: &mut Fau
     let traced = if let Trace::Only(names) = &options.trace { &names[..] } else { &[] };
     lowering.asked = loss_of.chain(traced.iter().map(String::as_str)).map(str::to_owned).collect();
     let inputs = lowering.inputs(&network, inputs);
-    let nodes = lowering.nodes(network);
-    lowering.surplus();
-    let unread = lowering.unread(&nodes);
+    let (nodes, unread) = match patterns {
+        Patterns::Known(known) => lowering.repeat(known)?,
+        patterns => {
+            let declared = std::mem::take(&mut network.inputs);
+            let nodes = lowering.nodes(network);
+            lowering.surplus();
+            let unread = lowering.unread(&nodes);
+            if let (Patterns::Learn(learnt), true) = (patterns, learnable) {
+                *learnt = lowering.pattern(&declared, &nodes, &unread);
+            }
+            (nodes, unread)
+        }
+    };
     let objective = loss.and_then(|loss| {
         losses::lower(&mut lowering, loss, targets, weights, need != Need::Shapes && given && !targets_failed).ok()
     });

@@ -6,7 +6,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use dedz::config::{Config, Networks};
+use dedz::analysis::{FORWARD, Form, GRADIENTS, Library, Question, Request, VALIDATE, prepare};
+use dedz::config::{Config, Limits, Networks};
 use dedz::http::{self, openapi};
 use dedz::store::Store;
 use reqwest::blocking::{Client, RequestBuilder};
@@ -482,4 +483,102 @@ fn the_command_line_reads_the_store_too() {
     let (code, _, told) = run(&["--store", &empty.url()]);
     assert!(code == Some(1) && told.contains("unknown_network"), "{told}");
     assert_eq!(run(&["--store", "nonsense"]).0, Some(2));
+}
+
+/// A problem, what is made of it by taking each of its values away or putting another in its place, and other minibatches.
+fn variants(problem: &Value) -> Vec<Value> {
+    let mut pointers = vec![String::new()];
+    let mut at = 0;
+    while at < pointers.len() {
+        let here = pointers[at].clone();
+        at += 1;
+        // Below two levels of the minibatch there is nothing but numbers.
+        let deep = here.matches('/').count() > 4;
+        match problem.pointer(&here).expect("a place of the problem") {
+            Value::Object(members) if !deep => {
+                pointers.extend(members.keys().map(|name| format!("{here}/{}", name.replace('~', "~0").replace('/', "~1"))));
+            }
+            Value::Array(list) if !deep => pointers.extend((0..list.len().min(3)).map(|i| format!("{here}/{i}"))),
+            _ => {}
+        }
+    }
+    let mut all = vec![problem.clone()];
+    for pointer in &pointers[1..] {
+        for value in [Value::Null, json!("x1"), json!(-1.5), json!([]), json!({}), json!([[1, 2], [0.5, 3]])] {
+            let mut variant = problem.clone();
+            *variant.pointer_mut(pointer).expect("a place of the problem") = value;
+            all.push(variant);
+        }
+    }
+    for options in [
+        json!({ "trace": false }),
+        json!({ "dtype": "f32", "wrt": ["*", "inputs"], "per_sample": true }),
+        json!({ "allow_non_finite": true, "encoding": "base64" }),
+        json!({ "wrt": "nothing" }),
+        json!({ "trace": ["nothing"] }),
+    ] {
+        let mut variant = problem.clone();
+        variant["options"] = options;
+        all.push(variant);
+    }
+    let mut more = problem.clone();
+    for part in ["inputs", "targets"] {
+        if let Some(list) = more["batch"][part].as_array_mut() {
+            list.extend(list.clone());
+        }
+    }
+    let mut penalised = more.clone();
+    penalised["regularization"] = json!([{ "l2": 0.1, "parameters": ["*"] }, { "l1": 0.2, "parameters": ["z*", "nothing"] }]);
+    let mut given = more.clone();
+    given["parameters"] = json!({ "z1.bias": 1 });
+    all.extend([more, penalised, given]);
+    all
+}
+
+#[test]
+fn a_network_that_was_lowered_before_is_answered_the_same() {
+    let limits = Limits::default();
+    let library = Library::new(1 << 20);
+    let ask = |question: Question, text: &str, library: Option<&Library>| {
+        let request = Request { problem: text.as_bytes(), library, ..Request::default() };
+        let ran = prepare(question, request, Form::Json, &limits).and_then(|ready| ready.run(&|| Ok(())));
+        ran.map(|reply| String::from_utf8(reply.body).expect("JSON is text")).map_err(|failure| format!("{failure:?}"))
+    };
+    for (name, ..) in openapi::EXAMPLES {
+        let problem = example(name);
+        // Twice: what comes once is not kept.
+        for _ in 0..3 {
+            ask(&GRADIENTS, &problem.to_string(), Some(&library)).expect("an example is a problem");
+        }
+        let variants = variants(&problem);
+        assert!(variants.len() > 100, "{name}");
+        for variant in variants {
+            for text in [variant.to_string(), format!("{variant:#}")] {
+                for question in [&GRADIENTS, &FORWARD, &VALIDATE] {
+                    let (long, short) = (ask(question, &text, None), ask(question, &text, Some(&library)));
+                    assert!(long == short, "{name}, {}: {text}\n{long:?}\n{short:?}", question.name);
+                }
+            }
+        }
+    }
+    let remembered = library.remembered();
+    assert!(remembered.hits > 200 && remembered.misses > 100 && remembered.bytes > 0, "{remembered:?}");
+    assert!(remembered.bytes <= 16 << 20, "{remembered:?}");
+}
+
+#[test]
+fn what_lowered_networks_are_worth_is_counted() {
+    let service = Service::plain();
+    let mut problem = example("lecture");
+    let asked: Vec<_> = (0..5)
+        .map(|i| {
+            problem["batch"]["inputs"][0][0] = json!(i);
+            told(&service.ask("gradients", &problem))
+        })
+        .collect();
+    assert!(asked.windows(2).all(|pair| pair[0] != pair[1]));
+    // The first is new, the second is kept, the others are by then known.
+    let figures = ["hits_total", "misses_total"].map(|name| service.figure(&format!("dedz_lowered_{name}")));
+    assert_eq!(figures, [3.0, 2.0]);
+    assert!(service.figure("dedz_lowered_bytes") > 0.0);
 }
