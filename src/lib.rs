@@ -11,7 +11,7 @@
 //! 4. [`tape`]: the two sweeps. They know no op.
 //! 5. [`ops`]: the primitives, one file each: shape rule, forward, vjp, cost, formula, laws.
 //! 6. [`tensor`]: shapes, arrays, the number types, the kernels.
-//! 7. [`analysis`]: the questions, pure functions from bytes to bytes.
+//! 7. [`analysis`]: the questions, pure functions from bytes to bytes; [`draw`] makes pictures of some answers.
 //! 8. [`store`]: where replicas share networks. The edges read and write it; nothing else does.
 //! 9. The two thin edges over them, a server and a command line, and [`config`].
 //!
@@ -36,6 +36,7 @@
 pub mod analysis;
 pub mod cli;
 pub mod config;
+pub mod draw;
 pub mod graph;
 pub mod http;
 pub mod losses;

@@ -53,8 +53,9 @@ impl<S: Wire> Answer<'_, S> {
     /// The reply in a form.
     pub(super) fn write(&self, form: Form, encoding: Encoding) -> Reply {
         match form {
-            Form::Json => Reply { content_type: "application/json", body: self.json(encoding) },
-            Form::Safetensors => Reply { content_type: "application/vnd.safetensors", body: self.safetensors() },
+            Form::Safetensors => Reply { content_type: form.media_type(), body: self.safetensors() },
+            // Pictures are drawn elsewhere.
+            Form::Json | Form::Svg | Form::Dot => Reply { content_type: Form::Json.media_type(), body: self.json(encoding) },
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::answer::{Answer, Entry, Named};
 use super::run::{Job, Run, gradient, input_gradient};
-use super::{Analysis, Cost, Failure, Form, Guard, Posed, Prepared, Reply, Request, pose, shards, within};
+use super::{Analysis, Cost, Failure, Form, Guard, Posed, Prepared, Reply, Request, picture, pose, shards, within};
 use crate::config::Limits;
 use crate::lower::{Leaf, Need, random};
 use crate::ops::Scalar;
@@ -27,9 +27,12 @@ struct Ready {
 pub const GRADIENTS: Analysis = Analysis {
     name: "gradients",
     summary: "Loss, per-sample losses, outputs, all gradients and the trace of every node.",
-    description: "The main job. Runs the network forward and backward over the minibatch. Every node's `z` and `dE_dz` (and `a`, `dE_da` where it has an activation) stand in `trace`, in a topological order; `gradients` mirrors the parameters.",
-    forms: &[Form::Json, Form::Safetensors],
-    prepare: |request, form, limits| prepare(request, form, limits, true),
+    description: "The main job. Runs the network forward and backward over the minibatch. Every node's `z` and `dE_dz` (and `a`, `dE_da` where it has an activation) stand in `trace`, in a topological order; `gradients` mirrors the parameters. As `image/svg+xml` or `text/vnd.graphviz`, a picture: z and dE/dz in the nodes, weights and their gradients on the edges; more than 60 nodes are drawn as layers.",
+    forms: &[Form::Json, Form::Safetensors, Form::Svg, Form::Dot],
+    prepare: |request, form, limits| match form {
+        Form::Svg | Form::Dot => picture::prepare(request, form, limits),
+        Form::Json | Form::Safetensors => prepare(request, form, limits, true),
+    },
 };
 
 /// `POST /v1/forward`.

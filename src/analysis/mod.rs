@@ -3,9 +3,13 @@
 mod answer;
 pub mod catalog;
 pub mod crew;
+mod derivation;
+mod flow;
 mod gradients;
 mod library;
 mod memo;
+mod picture;
+mod places;
 mod run;
 mod shards;
 mod stored;
@@ -16,6 +20,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+pub use derivation::DERIVATION;
+pub use flow::FLOW;
 pub use gradients::{FORWARD, GRADIENTS};
 pub use library::{Holdings, Library};
 pub use memo::Remembered;
@@ -32,7 +38,7 @@ use crate::spec::{json, safetensors};
 
 /// The questions that a client may ask, in the order in which they are documented. Routes, the OpenAPI document and `--url` are
 /// read off this list.
-pub const ANALYSES: &[Question] = &[&GRADIENTS, &FORWARD, &VALIDATE];
+pub const ANALYSES: &[Question] = &[&GRADIENTS, &FORWARD, &VALIDATE, &DERIVATION, &FLOW];
 
 /// One of [`ANALYSES`].
 pub type Question = &'static Analysis;
@@ -66,6 +72,10 @@ pub enum Form {
     Json,
     /// `application/vnd.safetensors`.
     Safetensors,
+    /// `image/svg+xml`: a picture.
+    Svg,
+    /// `text/vnd.graphviz`: the same graph in Graphviz's language.
+    Dot,
 }
 
 impl Form {
@@ -74,6 +84,8 @@ impl Form {
         match self {
             Self::Json => "application/json",
             Self::Safetensors => "application/vnd.safetensors",
+            Self::Svg => "image/svg+xml",
+            Self::Dot => "text/vnd.graphviz",
         }
     }
 }

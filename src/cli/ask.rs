@@ -1,4 +1,4 @@
-//! `dedz gradients|forward|validate`: the same questions, the same JSON, with or without a server.
+//! `dedz gradients|forward|…`: the same questions, the same JSON, with or without a server.
 
 use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
@@ -38,11 +38,7 @@ pub(super) struct Ask {
 impl Ask {
     pub(super) fn run(&self, question: Question) -> Result<(), Stopped> {
         let problem = self.read()?;
-        let answered = match &self.url {
-            None => self.compute(question, &problem)?,
-            Some(url) => send(url, self.key.as_deref(), question, problem)?,
-        };
-        match answered {
+        match self.ask(question, problem, Form::Json)? {
             Ok(reply) => print(&reply),
             Err(document) if self.json => {
                 let mut out = std::io::stderr().lock();
@@ -56,7 +52,15 @@ impl Ask {
         }
     }
 
-    fn read(&self) -> Result<Vec<u8>, Stopped> {
+    /// The reply in a form, or the problem document; from here or from a service.
+    pub(super) fn ask(&self, question: Question, problem: Vec<u8>, form: Form) -> Result<Result<Vec<u8>, Vec<u8>>, Stopped> {
+        match &self.url {
+            None => self.compute(question, &problem, form),
+            Some(url) => send(url, self.key.as_deref(), question, problem, form),
+        }
+    }
+
+    pub(super) fn read(&self) -> Result<Vec<u8>, Stopped> {
         let name = self.file.display();
         let unreadable = |error| Stopped::Usage(format!("cannot read {name}: {error}"));
         if self.file.as_os_str() == "-" {
@@ -68,11 +72,11 @@ impl Ask {
     }
 
     /// The reply, or the problem document.
-    fn compute(&self, question: Question, problem: &[u8]) -> Result<Result<Vec<u8>, Vec<u8>>, Stopped> {
+    fn compute(&self, question: Question, problem: &[u8], form: Form) -> Result<Result<Vec<u8>, Vec<u8>>, Stopped> {
         let request = Request { problem, ..Request::default() };
-        let answered = match self.answer(question, request) {
+        let answered = match self.answer(question, request, form) {
             Err(Failure::UnknownNetwork { name, .. }) => match self.fetch(&name)? {
-                Some(network) => self.answer(question, Request { network: Some(&network), ..request }),
+                Some(network) => self.answer(question, Request { network: Some(&network), ..request }, form),
                 None => Err(self.unknown(name)),
             },
             answered => answered,
@@ -86,10 +90,10 @@ impl Ask {
         }))
     }
 
-    fn answer(&self, question: Question, request: Request<'_>) -> Result<Vec<u8>, Failure> {
+    fn answer(&self, question: Question, request: Request<'_>, form: Form) -> Result<Vec<u8>, Failure> {
         let deadline = Instant::now() + self.limits.deadline();
         let guard: Guard<'_> = &|| if Instant::now() < deadline { Ok(()) } else { Err(Stop::Deadline) };
-        let prepared = analysis::prepare(question, request, Form::Json, &self.limits)?;
+        let prepared = analysis::prepare(question, request, form, &self.limits)?;
         prepared.run(guard).map(|reply| reply.body)
     }
 
@@ -103,7 +107,7 @@ impl Ask {
         let slot = Arc::new(Slot::default());
         let request = Request { problem: &problem, parameters: parameters.as_deref(), keep: Some(&slot), ..Request::default() };
         // Whatever else is wrong with what stands there: it is not the network that is meant.
-        let read = self.answer(&KEEP, request).is_ok();
+        let read = self.answer(&KEEP, request, Form::Json).is_ok();
         Ok(slot.get().filter(|stored| read && stored.name() == name).cloned())
     }
 
@@ -122,7 +126,13 @@ impl Ask {
 }
 
 /// What the service answers: its reply, or its problem document.
-fn send(url: &str, key: Option<&str>, question: Question, problem: Vec<u8>) -> Result<Result<Vec<u8>, Vec<u8>>, Stopped> {
+fn send(
+    url: &str,
+    key: Option<&str>,
+    question: Question,
+    problem: Vec<u8>,
+    form: Form,
+) -> Result<Result<Vec<u8>, Vec<u8>>, Stopped> {
     let url = format!("{}/v1/{}", url.trim_end_matches('/'), question.name);
     let lost = |error: reqwest::Error| {
         // The innermost cause says what happened; the outer ones only repeat the address.
@@ -133,7 +143,8 @@ fn send(url: &str, key: Option<&str>, question: Question, problem: Vec<u8>) -> R
         Stopped::Problem(format!("{url}: {cause}"))
     };
     let client = reqwest::blocking::Client::builder().timeout(None).build().map_err(lost)?;
-    let mut request = client.post(&url).header("content-type", "application/json").body(problem);
+    let request = client.post(&url).header("content-type", "application/json").header("accept", form.media_type());
+    let mut request = request.body(problem);
     if let Some(key) = key {
         request = request.bearer_auth(key);
     }

@@ -4,6 +4,7 @@
 
 mod ask;
 mod demo;
+mod draw;
 mod health;
 mod indent;
 mod openapi;
@@ -35,6 +36,12 @@ enum Command {
     Forward(ask::Ask),
     /// Nodes with inferred shapes, parameter names and shapes, and the cost, without a run.
     Validate(ask::Ask),
+    /// The chain rule written out for one weight, bias or node.
+    Derivation(ask::Ask),
+    /// Gradient flow: vanishing, exploding, saturated or dead, layer by layer.
+    Flow(ask::Ask),
+    /// Draw the network with its gradients, a derivation's paths or the gradient's flow.
+    Draw(draw::Draw),
     /// Print the OpenAPI document.
     Openapi(openapi::Openapi),
     /// Ask a running service whether it lives: exit 0 if so, else 1.
@@ -67,6 +74,9 @@ pub fn main() -> ExitCode {
         Command::Gradients(ask) => ask.run(&analysis::GRADIENTS),
         Command::Forward(ask) => ask.run(&analysis::FORWARD),
         Command::Validate(ask) => ask.run(&analysis::VALIDATE),
+        Command::Derivation(ask) => ask.run(&analysis::DERIVATION),
+        Command::Flow(ask) => ask.run(&analysis::FLOW),
+        Command::Draw(draw) => draw.run(),
         Command::Openapi(openapi) => openapi.run(),
         Command::Health(health) => health.run(),
         Command::Demo(demo) => demo.run(),

@@ -142,7 +142,9 @@ fn examples_agree_with_pytorch() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi/examples");
     let (count, worst) = judge("examples", |path, _| json(&examples.join(path.file_name().expect("a file has a name"))));
     println!("{count} examples, worst relative difference {:e} at {}", worst.difference, worst.place);
-    let written = fs::read_dir(examples).expect("the folder of examples").count();
+    // A folder holds the requests of one analysis, which has its own tests.
+    let entries = fs::read_dir(examples).expect("the folder of examples");
+    let written = entries.filter(|entry| entry.as_ref().is_ok_and(|entry| entry.path().is_file())).count();
     assert_eq!(count, written, "every example has its golden file");
 }
 

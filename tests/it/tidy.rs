@@ -63,6 +63,10 @@ fn arrows_run_one_way() {
         (&["src/spec"], &["ops", "graph", "tape", "lower", "losses", "analysis", "http", "cli", "pool"]),
         (&["src/lower", "src/losses"], &["tape", "analysis", "http", "cli", "pool"]),
         (&["src/analysis"], &["http", "cli", "pool"]),
+        (
+            &["src/draw"],
+            &["tensor", "ops", "graph", "tape", "lower", "losses", "spec", "analysis", "http", "cli", "pool", "config"],
+        ),
         (&["src/pool.rs", "src/pool"], &["graph", "tape", "lower", "losses", "ops", "tensor", "cli"]),
     ];
     for (rooms, closed) in arrows {

@@ -1,6 +1,8 @@
 //! The OpenAPI 3.1 document. Routes, problems and figures come from the code by way of utoipa; what a client writes and what an
 //! analysis replies is plain JSON Schema in [`request`] and [`reply`], since no Rust type has those shapes.
 
+mod derivation;
+mod flow;
 mod networks;
 mod reply;
 mod request;
@@ -70,7 +72,7 @@ pub(super) struct Doc {
 pub type Example = (&'static str, &'static str, &'static str);
 
 /// One for each of [`ANALYSES`], in that order.
-const DOCS: &[&Doc] = &[&reply::GRADIENTS, &reply::FORWARD, &reply::VALIDATE];
+const DOCS: &[&Doc] = &[&reply::GRADIENTS, &reply::FORWARD, &reply::VALIDATE, &derivation::DERIVATION, &flow::FLOW];
 
 /// The analyses with the names of the schemas of their requests and replies and with their examples.
 pub fn analyses() -> impl Iterator<Item = (Question, String, &'static str, &'static [Example])> {
@@ -176,6 +178,13 @@ fn responses(forms: &[Form], reply: &str) -> Value {
     });
     if forms.contains(&Form::Safetensors) {
         content[Form::Safetensors.media_type()] = json!({ "schema": { "type": "string", "format": "binary", "description": "One safetensors file: `losses`, `outputs/…`, `gradients/…`, `input_gradients/…`, `trace/<id>/dE_dz`, …; scalars of the reply in its metadata." } });
+    }
+    for (form, description) in
+        [(Form::Svg, "A picture, without scripts or fonts from elsewhere."), (Form::Dot, "The same graph for Graphviz.")]
+    {
+        if forms.contains(&form) {
+            content[form.media_type()] = json!({ "schema": { "type": "string", "description": description } });
+        }
     }
     let id = json!({ "description": "The request's id.", "schema": { "type": "string" } });
     let timing = json!({ "description": "Milliseconds in queue, preparing and running.", "schema": { "type": "string" } });

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Doc, EXAMPLES};
 
-fn reference(name: &str) -> Value {
+pub(super) fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
