@@ -54,31 +54,35 @@ def norm(t):
     return rms([t]) * math.sqrt(t.numel())
 
 
+def applied(node, sources, weights):
+    if node["op"] == "add":
+        return sources[0] + sources[1]
+    a = torch.nn.functional.linear(sources[0], *weights[node["id"]])
+    return ACTIVATIONS.get(node.get("activation"), lambda a: a)(a)
+
+
 def measured(nodes, rows, targets):
     x = torch.tensor(rows).requires_grad_()
     z, weights, depth = {"x": x}, {}, {"x": 0}
     for node in nodes:
         sources = [z[name] for name in node["inputs"]]
         depth[node["id"]] = 1 + max(depth[name] for name in node["inputs"])
-        if node["op"] == "add":
-            value = sources[0] + sources[1]
-        else:
+        if node["op"] == "linear":
             w = drawn(node["weight"], node["id"] + ".weight", [node["out_features"], sources[0].shape[1]])
-            b = drawn(node["bias"], node["id"] + ".bias", [node["out_features"]])
-            weights[node["id"]] = w
-            value = torch.nn.functional.linear(sources[0], w, b)
-            value = ACTIVATIONS.get(node.get("activation"), lambda a: a)(value)
+            weights[node["id"]] = w, drawn(node["bias"], node["id"] + ".bias", [node["out_features"]])
+        value = applied(node, sources, weights)
         value.retain_grad()
         z[node["id"]] = value
-    torch.nn.functional.cross_entropy(z["out"], torch.tensor(targets)).backward(retain_graph=True)
-    # `autograd.grad` below would add to what `retain_grad` keeps.
+    torch.nn.functional.cross_entropy(z["out"], torch.tensor(targets)).backward()
     bars = {name: value.grad.clone() for name, value in z.items()}
     layers = []
     for node in sorted(nodes, key=lambda node: -depth[node["id"]]):
         value, sources = z[node["id"]], [z[name] for name in node["inputs"]]
         layer = {"id": node["id"], "depth": depth[node["id"]], "gradient_rms": rms([bars[node["id"]]])}
         if layer["gradient_rms"] > 0:
-            below = torch.autograd.grad(value, sources, grad_outputs=bars[node["id"]], retain_graph=True)
+            # Each source for itself, since one may depend on another.
+            sources = [source.detach().requires_grad_() for source in sources]
+            below = torch.autograd.grad(applied(node, sources, weights), sources, grad_outputs=bars[node["id"]])
             layer["local_gain"] = rms(below) / layer["gradient_rms"]
         data = value.detach()
         if node.get("activation") in SLOPES:
@@ -87,7 +91,7 @@ def measured(nodes, rows, targets):
         if node.get("activation") == "relu":
             layer["dead_fraction"] = float((data == 0).all(dim=0).double().mean())
         if node["id"] in weights:
-            w = weights[node["id"]]
+            w, _ = weights[node["id"]]
             layer["weight_gradient_rms"] = rms([w.grad])
             layer["update_to_weight_ratio"] = LR * norm(w.grad) / norm(w.detach())
         layers.append(layer)

@@ -141,6 +141,8 @@ pub(crate) fn examples() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi/examples");
     let entries = fs::read_dir(folder).expect("the folder of examples");
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("a directory entry").path()).collect();
+    // A folder holds the examples of one analysis.
+    paths.retain(|path| path.is_file());
     paths.sort();
     let read = |path: PathBuf| {
         let name = path.file_stem().expect("a file has a name").to_string_lossy().into_owned();

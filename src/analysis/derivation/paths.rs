@@ -22,7 +22,7 @@ pub(super) struct Paths {
     /// How many paths there are.
     pub(super) count: Natural,
     /// Multiplications if each path is multiplied out by itself.
-    pub(super) by_paths: Natural,
+    pub(super) one_by_one: Natural,
     /// Multiplications if `dE/dz` is computed once for each scalar.
     pub(super) with_reuse: u64,
     /// Those that are written out.
@@ -63,12 +63,12 @@ pub(super) fn find(scalars: &Scalars, is_node: bool) -> Result<Paths, Failure> {
         }
         (paths[k], lengths[k]) = (own, length);
     }
-    let (mut all, mut by_paths) = (Natural::default(), Natural::default());
+    let (mut all, mut one_by_one) = (Natural::default(), Natural::default());
     for edge in scalars.uses.iter().filter(|edge| on_path[edge.to]) {
         all.add(&paths[edge.to]);
-        by_paths.add(&lengths[edge.to]);
+        one_by_one.add(&lengths[edge.to]);
         if !is_node {
-            by_paths.add(&paths[edge.to]);
+            one_by_one.add(&paths[edge.to]);
             with_reuse += 1;
         }
     }
@@ -77,7 +77,7 @@ pub(super) fn find(scalars: &Scalars, is_node: bool) -> Result<Paths, Failure> {
         all.add(&Natural::one());
         listed.push(Path { scalars: Vec::new(), factors: vec![vec![penalty]], product: penalty });
     }
-    Ok(Paths { on_path, feeding, count: all, by_paths, with_reuse, listed })
+    Ok(Paths { on_path, feeding, count: all, one_by_one, with_reuse, listed })
 }
 
 /// What E depends on.

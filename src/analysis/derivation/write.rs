@@ -66,7 +66,7 @@ pub(super) fn reply(ready: &Ready, found: &Found<'_>) -> Vec<u8> {
         w.key("latex").string(&whole.latex);
         w.key("skipped").strings(skipped(ready, scalars, paths).iter().map(String::as_str));
         w.key("multiplications").object(|w| {
-            w.key("by_paths").string(&paths.by_paths.to_string());
+            w.key("by_paths").string(&paths.one_by_one.to_string());
             w.key("with_reuse").integer(paths.with_reuse);
         });
         if let Some((node, pass)) = &found.non_finite {
