@@ -103,12 +103,13 @@ fn trend(layers: &[Layer], evidence: &mut Vec<String>) -> Option<(f64, f64)> {
         let factor = last.gradient_rms / output;
         let each = factor.powf(1.0 / steps as f64);
         evidence.push(format!(
-            "dE/dz goes from {} at {} to {} at {}: a factor of {} over {steps} steps down, {} a step",
+            "dE/dz goes from {} at {} to {} at {}: a factor of {} over {steps} step{} down, {} a step",
             short(output, 3),
             first.id,
             short(last.gradient_rms, 3),
             last.id,
             short(factor, 3),
+            if steps == 1 { "" } else { "s" },
             short(each, 3),
         ));
     }
