@@ -53,6 +53,7 @@ impl<S: Float> Contest<S> {
         }
         let (winner, largest) = found.unwrap_or((0, S::ZERO));
         // 0, but NaN where the largest is not finite: there is no softmax then.
+        #[expect(clippy::eq_op, reason = "infinity less infinity is what is wanted")]
         let mut rest = largest - largest;
         for at in line {
             if at != winner {
