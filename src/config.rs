@@ -186,7 +186,7 @@ pub struct Config {
     /// Address to listen on; port 0 takes a free one.
     #[arg(long, env = "DEDZ_ADDR", default_value = "127.0.0.1:8080")]
     pub addr: SocketAddr,
-    /// Threads that compute; as many as there are cores if left out.
+    /// Threads that compute; of two or more one is kept for short jobs. One more than there are cores if left out.
     #[arg(long, env = "DEDZ_WORKERS", value_name = "N")]
     pub workers: Option<NonZeroUsize>,
     /// How log lines (on standard error) look.
@@ -225,9 +225,11 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The number of workers asked for, or one a core.
+    /// The number of workers asked for, or one more than there are cores: then all cores may have long jobs, and a short one
+    /// still finds a thread.
     pub fn workers(&self) -> usize {
-        self.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
+        let one_more = || std::thread::available_parallelism().map_or(2, |cores| cores.get() + 1);
+        self.workers.map_or_else(one_more, NonZeroUsize::get)
     }
 }
 

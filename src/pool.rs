@@ -2,7 +2,8 @@
 //!
 //! Jobs wait in two bounded lanes. A job enters by the size of its body; once it is read and priced, one that costs more than
 //! a short job may is moved to the long lane. Of N ≥ 2 workers at most N−1 run long jobs, so a short job never waits behind
-//! long ones. A full lane refuses ([`Refusal::Full`]); nothing here waits for room but [`Pool::submit_patiently`].
+//! long ones. A full lane refuses ([`Refusal::Full`]); nothing here waits for room but [`Pool::submit_patiently`]. Workers
+//! yield to the threads that serve connections ([`courtesy`]): what those do is short, and clients wait for it.
 //!
 //! A tiny job never enters: [`Pool::begin`] answers it where it stands, since handing it to another thread and waiting for its
 //! answer would cost several times what it costs itself. Bounds on its body and its price keep that to some tens of microseconds.
@@ -13,6 +14,7 @@
 //! nodes. A panic ends its job, never its worker.
 
 mod budget;
+mod courtesy;
 mod fence;
 mod hands;
 mod lanes;
@@ -183,6 +185,7 @@ impl Pool {
             short_room: Notify::new(),
             long_room: Notify::new(),
             halt: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             abandoned: AtomicU64::new(0),
             panicked: AtomicU64::new(0),
             short_bytes: admission.short_bytes,
@@ -196,6 +199,7 @@ impl Pool {
             let shared = Arc::clone(&shared);
             let thread = thread::Builder::new().name(format!("dedz-worker-{index}"));
             let work = move || {
+                courtesy::yield_to_others();
                 shared.enlist();
                 shared.work();
             };
@@ -218,7 +222,8 @@ impl Pool {
         if job.parts.bytes() > shared.tiny_bytes {
             return self.submit(job).map(Begun::Waiting);
         }
-        if shared.lock().closed {
+        // Without the lock, which a worker may hold that has just been put to sleep.
+        if shared.closed.load(Ordering::Relaxed) {
             return Err(Refusal::Closed);
         }
         let Job { question, form, parts, deadline, hold } = job;
@@ -258,7 +263,23 @@ impl Pool {
     /// # Errors
     /// [`Refusal::Closed`] alone.
     pub async fn submit_patiently(&self, job: Job, lane: Lane, patience: Duration) -> Result<Ticket, Refusal> {
-        let (mut waiting, ticket) = Waiting::new(job);
+        let (waiting, ticket) = Waiting::new(job);
+        self.admit_patiently(waiting, lane, patience).await.map(|()| ticket)
+    }
+
+    /// As [`Pool::submit_patiently`], for short work that is prepared already.
+    ///
+    /// # Errors
+    /// [`Refusal::Closed`] alone.
+    pub async fn submit_prepared(&self, prepared: Box<dyn Prepared>, hold: Hold, patience: Duration) -> Result<Ticket, Refusal> {
+        let (reply, ticket) = oneshot::channel();
+        let now = Instant::now();
+        let stage = Stage::Priced(prepared);
+        let waiting = Waiting { stage, since: now, deadline: now, times: Times::default(), reply, hold };
+        self.admit_patiently(waiting, Lane::Short, patience).await.map(|()| ticket)
+    }
+
+    async fn admit_patiently(&self, mut waiting: Waiting, lane: Lane, patience: Duration) -> Result<(), Refusal> {
         loop {
             let mut room = std::pin::pin!(self.shared.room(lane).notified());
             // Registered before the lane is looked at, so that no room made in between is missed.
@@ -266,7 +287,7 @@ impl Pool {
             waiting.since = Instant::now();
             waiting.deadline = waiting.since + patience;
             match self.shared.admit(waiting, lane, Urgency::Bulk) {
-                Ok(()) => return Ok(ticket),
+                Ok(()) => return Ok(()),
                 Err((Refusal::Full, returned)) => waiting = *returned,
                 Err((Refusal::Closed, _)) => return Err(Refusal::Closed),
             }
@@ -277,6 +298,7 @@ impl Pool {
     /// Admit nothing from now on; what was admitted is finished, then the workers end.
     pub fn close(&self) {
         self.shared.lock().closed = true;
+        self.shared.closed.store(true, Ordering::Relaxed);
         self.shared.work.notify_all();
         self.shared.short_room.notify_waiters();
         self.shared.long_room.notify_waiters();
@@ -368,6 +390,8 @@ struct Shared {
     long_room: Notify,
     /// Stop between two nodes.
     halt: AtomicBool,
+    /// As [`State::closed`], to be read without the lock.
+    closed: AtomicBool,
     abandoned: AtomicU64,
     panicked: AtomicU64,
     short_bytes: usize,
@@ -535,6 +559,7 @@ impl Shared {
         self.halt.store(true, Ordering::Relaxed);
         let mut state = self.lock();
         state.closed = true;
+        self.closed.store(true, Ordering::Relaxed);
         let dropped = state.lanes.clear();
         drop(state);
         drop(dropped);

@@ -60,7 +60,7 @@ impl<S: Wire> Answer<'_, S> {
     }
 
     fn json(&self, encoding: Encoding) -> Vec<u8> {
-        let mut w = Writer::new();
+        let mut w = Writer::with_capacity(self.text_bytes(encoding));
         let named = |w: &mut Writer, list: &Named<S>| {
             w.object(|w| list.iter().for_each(|(name, tensor)| w.key(name).tensor(tensor.shape(), tensor.data(), encoding)));
         };
@@ -109,6 +109,22 @@ impl<S: Wire> Answer<'_, S> {
             self.meta(w.key("meta"));
         });
         w.into_bytes()
+    }
+
+    /// Room for the reply as JSON: mostly all of it, and little more.
+    fn text_bytes(&self, encoding: Encoding) -> usize {
+        /// Braces, a member's name, a node's op and the names of its inputs.
+        const AROUND: usize = 64;
+        let of = |tensor: &Tensor<S>| AROUND + encoding.text_bytes::<S>(tensor.shape().size());
+        let named = |list: &Named<S>| list.iter().map(|(_, tensor)| of(tensor)).sum::<usize>();
+        let regularization = self.regularization.as_ref().and_then(|(_, gradients)| gradients.as_ref());
+        let lists = [self.gradients.as_ref(), self.input_gradients.as_ref(), regularization];
+        let entry = |entry: &Entry<'_, S>| 2 * AROUND + entry.tensors.iter().map(|(_, tensor)| of(tensor)).sum::<usize>();
+        16 * AROUND
+            + self.losses.as_ref().map_or(0, of)
+            + named(&self.outputs)
+            + lists.into_iter().flatten().map(named).sum::<usize>()
+            + self.trace.iter().flatten().map(entry).sum::<usize>()
     }
 
     fn meta(&self, w: &mut Writer) {

@@ -299,16 +299,29 @@ pub const ENGINE: &str = concat!("dedz ", env!("CARGO_PKG_VERSION"));
 
 /// A name for the request's bytes: equal requests have equal names.
 fn request_hash(request: Request<'_>) -> String {
+    let mut hash = blake3::Hasher::new();
+    hashed(request, |bytes| {
+        hash.update(bytes);
+    });
+    format!("blake3:{}", hash.finalize().to_hex())
+}
+
+/// The name that a network is kept under, in the contract's own hash.
+fn content_hash(request: Request<'_>) -> String {
     let mut hash = Sha256::new();
-    hash.update(request.problem);
-    for part in [request.parameters, request.inputs, request.targets].into_iter().flatten() {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    }
+    hashed(request, |bytes| hash.update(bytes));
     hash.finalize().iter().fold("sha256:".to_owned(), |mut text, byte| {
         text.push_str(&format!("{byte:02x}"));
         text
     })
+}
+
+fn hashed(request: Request<'_>, mut update: impl FnMut(&[u8])) {
+    update(request.problem);
+    for part in [request.parameters, request.inputs, request.targets].into_iter().flatten() {
+        update(&(part.len() as u64).to_le_bytes());
+        update(part);
+    }
 }
 
 /// Refuse what costs more than a limit.

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use self_cell::self_cell;
 
 use super::run::Job;
-use super::{Analysis, Cost, ENGINE, Failure, Form, Guard, Prepared, Reply, Request, add_part, request_hash, within};
+use super::{Analysis, Cost, ENGINE, Failure, Form, Guard, Prepared, Reply, Request, add_part, content_hash, within};
 use crate::config::Limits;
 use crate::lower::{Leaf, Lowered, Need, lower, select};
 use crate::spec::fault::{At, Code, Faults};
@@ -117,7 +117,7 @@ impl Stored {
             return Err(Failure::Invalid(faults));
         };
         let summary = Summary::of(lowered, limits)?;
-        Self::keep(request_hash(request), network, parameters, parameters_given, &summary, limits)
+        Self::keep(content_hash(request), network, parameters, parameters_given, &summary, limits)
     }
 
     /// Take the numbers out of the network's text, and keep both.

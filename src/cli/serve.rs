@@ -19,7 +19,8 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) fn run(self) -> Result<(), Stopped> {
         log_to_stderr(&self.config)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        // It accepts; connections are served by threads of their own.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let served = runtime.block_on(async {
             let shutdown = signal()?;
             let listener = TcpListener::bind(self.config.addr).await;

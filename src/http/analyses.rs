@@ -31,7 +31,8 @@ pub(super) fn routes() -> Router<Arc<App>> {
     })
 }
 
-async fn ask(app: Arc<App>, question: Question, request: Request) -> Result<Response, Error> {
+/// Answer a question about the problem, or the problems, that a request brings.
+pub(super) async fn ask(app: Arc<App>, question: Question, request: Request) -> Result<Response, Error> {
     let arrival = Instant::now();
     let (head, body) = request.into_parts();
     let input = media::input(&head.headers)?;
@@ -95,14 +96,19 @@ fn server_timing(times: Times) -> HeaderValue {
 }
 
 impl super::ndjson::Line {
-    /// Ask about one line, waiting for room in the pool; the line's own share of the budget is held by the caller.
+    /// The line as a job; its own share of the budget is held by the caller.
+    pub(super) fn job(&self, app: &App, question: Question, deadline: Instant) -> Job {
+        let parts = Parts { problem: self.text.clone(), library: Some(Arc::clone(&app.library)), ..Parts::default() };
+        Job { question, form: Form::Json, parts, deadline, hold: app.budget.hold() }
+    }
+
+    /// Ask about one line, waiting for room in the pool.
     pub(super) async fn ask(&self, app: &App, question: Question, patience: Duration) -> Result<Reply, Error> {
         let mut lane = app.pool.lane_of(self.text.len());
         let mut network = None;
         loop {
-            let library = Some(Arc::clone(&app.library));
-            let parts = Parts { problem: self.text.clone(), library, network: network.clone(), ..Parts::default() };
-            let job = Job { question, form: Form::Json, parts, deadline: Instant::now(), hold: app.budget.hold() };
+            let mut job = self.job(app, question, Instant::now());
+            job.parts.network.clone_from(&network);
             let ticket = app.pool.submit_patiently(job, lane, patience).await?;
             let deadline = Instant::now() + patience;
             let answer = await_answer(ticket, deadline, patience).await?;

@@ -12,17 +12,18 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tower::Service;
 use tracing::Instrument;
 
 use super::access::Gate;
+use super::analyses;
 use super::app::App;
 use super::metrics::RouteMetrics;
 use super::problem::{Error, Problem};
 use super::router;
-use crate::analysis::ANALYSES;
+use crate::analysis::{ANALYSES, Question};
 use crate::config::Config;
 use crate::pool::Prepare;
 
@@ -55,9 +56,16 @@ struct Inner {
     app: Arc<App>,
     gate: Gate,
     router: Router,
-    routes: HashMap<String, Arc<RouteMetrics>>,
-    elsewhere: Arc<RouteMetrics>,
+    routes: HashMap<String, Known>,
+    elsewhere: Known,
     next_id: AtomicU64,
+}
+
+/// A path of the router's: its figures, and the question if it asks one.
+#[derive(Debug)]
+struct Known {
+    figures: RouteMetrics,
+    question: Option<Question>,
 }
 
 impl Edge {
@@ -71,8 +79,12 @@ impl Edge {
         let (router, document) = router::build(Arc::clone(&app));
         let analyses = ANALYSES.iter().map(|analysis| format!("/v1/{}", analysis.name));
         let paths = document.paths.paths.keys().cloned().chain(analyses);
-        let routes = paths.map(|path| (path.clone(), Arc::new(app.metrics.route(&path)))).collect();
-        let elsewhere = Arc::new(app.metrics.route("elsewhere"));
+        let known = |path: &str| {
+            let question = ANALYSES.iter().find(|analysis| path.strip_prefix("/v1/") == Some(analysis.name)).copied();
+            Known { figures: app.metrics.route(path), question }
+        };
+        let routes = paths.map(|path| (path.clone(), known(&path))).collect();
+        let elsewhere = known("elsewhere");
         let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
         Ok(Self { inner: Arc::new(Inner { app, gate, router, routes, elsewhere, next_id: AtomicU64::new(seed) }) })
     }
@@ -90,13 +102,19 @@ impl Edge {
         request.extensions_mut().insert(id.clone());
         let method = request.method().clone();
         let route = routes.get(request.uri().path()).unwrap_or(elsewhere);
-        let span = tracing::debug_span!("request", id = id.as_str(), %method, route = route.name());
-        let mut response = match gate.admit(request.uri().path(), request.headers(), request.extensions().get().copied()) {
-            Ok(()) => {
+        let span = tracing::debug_span!("request", id = id.as_str(), %method, route = route.figures.name());
+        let admitted = gate.admit(request.uri().path(), request.headers(), request.extensions().get().copied());
+        let mut response = match (admitted, route.question) {
+            (Err(error), _) => error.into_response(),
+            // Past the router, which would box and clone on the way to the same handler.
+            (Ok(()), Some(question)) if method == Method::POST => {
+                let asked = analyses::ask(Arc::clone(app), question, request).instrument(span.clone()).await;
+                asked.unwrap_or_else(IntoResponse::into_response)
+            }
+            (Ok(()), _) => {
                 let response = router.clone().call(request).instrument(span.clone()).await;
                 response.unwrap_or_else(|never| match never {})
             }
-            Err(error) => error.into_response(),
         };
         if let Some(error) = response.extensions_mut().remove::<Error>() {
             log_failure(&error, &id);
@@ -105,7 +123,7 @@ impl Edge {
         let status = response.status();
         response.headers_mut().insert(REQUEST_ID.clone(), id.0);
         let took = arrival.elapsed();
-        route.record(&app.metrics, status, took);
+        route.figures.record(&app.metrics, status, took);
         drop(in_flight);
         tracing::debug!(parent: &span, status = status.as_u16(), ms = took.as_secs_f64() * 1e3, "answered");
         response

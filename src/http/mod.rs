@@ -19,6 +19,7 @@ mod pages;
 pub mod problem;
 mod router;
 mod server;
+mod threads;
 
 pub use self::edge::Edge;
 pub use self::server::{run, run_with};

@@ -1,10 +1,11 @@
 //! Many requests in one: a problem a line in, an answer a line out, in order, each as soon as it and those before it are done.
 //!
 //! Nothing is gathered whole: a bounded window of lines is worked on, and while it is full, or while the client does not read,
-//! no further line is read. A line that fails is answered in place; the stream ends early only if the body itself breaks.
+//! no further line is read. A line that fails is answered in place; the stream ends early only if the body itself breaks. Tiny
+//! lines go to a worker several at a time.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
@@ -12,13 +13,16 @@ use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::stream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::analyses::{await_answer, reply_of};
 use super::app::App;
 use super::body::Incoming;
 use super::edge::{RequestId, log_failure};
+use super::networks::lacking;
 use super::problem::{Error, Problem};
-use crate::analysis::Question;
-use crate::pool::Hold;
+use crate::analysis::{Cost, Failure, Guard, Prepared, Question, Reply};
+use crate::pool::{Begun, Hold, Ticket};
 
 /// One line, and its share of the budget.
 pub(super) struct Line {
@@ -27,45 +31,204 @@ pub(super) struct Line {
     _hold: Hold,
 }
 
+/// What answering a line takes, whichever it is.
+struct Asking {
+    app: Arc<App>,
+    question: Question,
+    patience: Duration,
+    id: RequestId,
+}
+
 /// Answer line by line. Nothing is awaited here: the response's body draws the request's.
 pub(super) fn answer(app: Arc<App>, question: Question, patience: Duration, body: Incoming, id: RequestId) -> Response {
-    let lines = Lines::new(body, app.config.limits.body_bytes);
     let window = app.config.admission.window;
-    let lines = stream::unfold(lines, |mut lines| async { lines.next().await.map(|line| (line, lines)) });
-    let answers = lines.enumerate().map(move |(index, line)| {
-        let (app, id) = (Arc::clone(&app), id.clone());
-        async move {
-            let outcome = match line {
-                Ok(line) => line.ask(&app, question, patience).await.map(|reply| reply.body),
-                Err(error) => Err(error),
-            };
-            let (status, body) = match outcome {
-                Ok(body) => (200, body),
-                Err(error) => {
-                    log_failure(&error, &id);
-                    let mut problem = Problem::of(&error);
-                    problem.instance = format!("{}#{}", id.as_str(), index + 1);
-                    (problem.status, problem.to_json())
-                }
-            };
-            app.metrics.line(status);
-            Ok::<_, std::convert::Infallible>(framed(status, &body))
-        }
+    let groups = Groups {
+        lines: Lines::new(body, app.config.limits.body_bytes),
+        next: None,
+        count: 0,
+        window: Arc::new(Semaphore::new(window)),
+        most: window.div_ceil(WORKED_ON),
+        tiny: app.config.admission.tiny_bytes,
+    };
+    let asking = Arc::new(Asking { app, question, patience, id });
+    let groups = stream::unfold(groups, |mut groups| async { groups.next().await.map(|group| (group, groups)) });
+    let answers = groups.map(move |group| {
+        let asking = Arc::clone(&asking);
+        async move { Ok::<_, std::convert::Infallible>(asking.answer(group).await) }
     });
     let mut response = Response::new(Body::from_stream(answers.buffered(window)));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     response
 }
 
-/// `{"status":200,"body":{…}}` and a line break.
-fn framed(status: u16, body: &[u8]) -> Bytes {
-    let mut line = Vec::with_capacity(body.len() + 32);
-    line.extend_from_slice(b"{\"status\":");
-    line.extend_from_slice(status.to_string().as_bytes());
-    line.extend_from_slice(b",\"body\":");
-    line.extend_from_slice(body.trim_ascii_end());
-    line.extend_from_slice(b"}\n");
-    line.into()
+impl Asking {
+    async fn answer(self: Arc<Self>, group: Group) -> Bytes {
+        let Group { first, mut lines, permit: _permit } = group;
+        let mut text = Vec::new();
+        if lines.len() > 1 {
+            let count = lines.len();
+            let lines = lines.into_iter().flatten().collect();
+            match self.together(first, lines).await {
+                Ok(pieces) => {
+                    for (index, piece) in (first..).zip(pieces) {
+                        match piece {
+                            Piece::Done(answer) => text.extend_from_slice(&answer),
+                            Piece::Begun(line, ticket) => {
+                                let answer = await_answer(ticket, Instant::now() + self.patience, self.patience).await;
+                                let outcome = match answer {
+                                    Ok(answer) if lacking(&answer).is_some() => {
+                                        line.ask(&self.app, self.question, self.patience).await
+                                    }
+                                    answer => answer.and_then(reply_of),
+                                };
+                                self.frame(index, outcome, &mut text);
+                            }
+                            Piece::Refused(line) => {
+                                self.frame(index, line.ask(&self.app, self.question, self.patience).await, &mut text);
+                            }
+                        }
+                    }
+                }
+                Err(error) => (first..first + count).for_each(|index| self.frame(index, Err(error.clone()), &mut text)),
+            }
+        } else if let Some(line) = lines.pop() {
+            let outcome = match line {
+                Ok(line) => line.ask(&self.app, self.question, self.patience).await,
+                Err(error) => Err(error),
+            };
+            self.frame(first, outcome, &mut text);
+        }
+        text.into()
+    }
+
+    /// Hand several lines to one worker at once: handing over and waiting would cost more than a tiny line itself.
+    async fn together(self: &Arc<Self>, first: usize, lines: Vec<Line>) -> Result<Vec<Piece>, Error> {
+        let (tell, told) = oneshot::channel();
+        let together = Together { asking: Arc::clone(self), first, lines, tell };
+        let ticket = self.app.pool.submit_prepared(Box::new(together), self.app.budget.hold(), self.patience).await?;
+        let answer = await_answer(ticket, Instant::now() + self.patience, self.patience).await?;
+        reply_of(answer)?;
+        told.await.map_err(|_| Error::Draining)
+    }
+
+    /// Append the answer to a line: `{"status":200,"body":{…}}` and a line break.
+    fn frame(&self, index: usize, outcome: Result<Reply, Error>, text: &mut Vec<u8>) {
+        let (status, body) = match outcome {
+            Ok(reply) => (200, reply.body),
+            Err(error) => {
+                log_failure(&error, &self.id);
+                let mut problem = Problem::of(&error);
+                problem.instance = format!("{}#{}", self.id.as_str(), index + 1);
+                (problem.status, problem.to_json())
+            }
+        };
+        self.app.metrics.line(status);
+        framed(status, &body, text);
+    }
+}
+
+fn framed(status: u16, body: &[u8], text: &mut Vec<u8>) {
+    text.reserve(body.len() + 32);
+    text.extend_from_slice(b"{\"status\":");
+    text.extend_from_slice(status.to_string().as_bytes());
+    text.extend_from_slice(b",\"body\":");
+    text.extend_from_slice(body.trim_ascii_end());
+    text.extend_from_slice(b"}\n");
+}
+
+/// Tiny lines that one worker answers in turn.
+struct Together {
+    asking: Arc<Asking>,
+    first: usize,
+    lines: Vec<Line>,
+    tell: oneshot::Sender<Vec<Piece>>,
+}
+
+/// What came of a line among others.
+enum Piece {
+    /// Its answer, framed.
+    Done(Vec<u8>),
+    /// It was not tiny after all, and waits for a worker of its own.
+    Begun(Line, Ticket),
+    /// It has to be asked about by itself: there was no room for it to wait, or its network has to be fetched.
+    Refused(Line),
+}
+
+impl Prepared for Together {
+    fn cost(&self) -> Cost {
+        // Each of them is priced by itself.
+        Cost::default()
+    }
+
+    fn run(self: Box<Self>, guard: Guard<'_>) -> Result<Reply, Failure> {
+        let Self { asking, first, lines, tell } = *self;
+        let mut pieces = Vec::with_capacity(lines.len());
+        for (index, line) in (first..).zip(lines) {
+            guard().map_err(Failure::Stopped)?;
+            let job = line.job(&asking.app, asking.question, Instant::now() + asking.patience);
+            pieces.push(match asking.app.pool.begin(job) {
+                // Its network has to be fetched first.
+                Ok(Begun::Answered(answer)) if lacking(&answer).is_some() => Piece::Refused(line),
+                Ok(Begun::Answered(answer)) => {
+                    let mut text = Vec::new();
+                    asking.frame(index, reply_of(answer), &mut text);
+                    Piece::Done(text)
+                }
+                Ok(Begun::Waiting(ticket)) => Piece::Begun(line, ticket),
+                Err(_) => Piece::Refused(line),
+            });
+        }
+        // Nobody listens only where nobody waits for the answer.
+        let _ = tell.send(pieces);
+        Ok(Reply { content_type: "application/x-ndjson", body: Vec::new() })
+    }
+}
+
+/// Groups of one window that are worked on at once: enough for a few workers, and to let each of them have several lines.
+const WORKED_ON: usize = 4;
+
+/// Lines that are answered together: one of any kind, or several tiny ones that have arrived.
+struct Group {
+    /// The place of its first line among all.
+    first: usize,
+    lines: Vec<Result<Line, Error>>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+/// The lines of a body in groups, no more at once than the window has room for.
+struct Groups {
+    lines: Lines,
+    /// Read, and part of no group yet.
+    next: Option<Result<Line, Error>>,
+    count: usize,
+    window: Arc<Semaphore>,
+    most: usize,
+    tiny: usize,
+}
+
+impl Groups {
+    async fn next(&mut self) -> Option<Group> {
+        let line = match self.next.take() {
+            Some(line) => line,
+            None => self.lines.next().await?,
+        };
+        let is_tiny = |line: &Result<Line, Error>| line.as_ref().is_ok_and(|line| line.text.len() <= self.tiny);
+        let mut joins = is_tiny(&line);
+        let mut lines = vec![line];
+        while joins && lines.len() < self.most {
+            let Some(line) = self.lines.ready() else { break };
+            joins = is_tiny(&line);
+            if joins {
+                lines.push(line);
+            } else {
+                self.next = Some(line);
+            }
+        }
+        let first = self.count;
+        self.count += lines.len();
+        let permit = Arc::clone(&self.window).acquire_many_owned(lines.len() as u32).await.ok();
+        Some(Group { first, lines, permit })
+    }
 }
 
 /// The lines of a body as they arrive.
@@ -85,15 +248,23 @@ impl Lines {
         Self { body, buffer: BytesMut::new(), searched: 0, limit, overlong: false, ended: false }
     }
 
+    /// The next line that is not blank, if all of it has arrived.
+    fn ready(&mut self) -> Option<Result<Line, Error>> {
+        while let Some(end) = self.line_end() {
+            let line = self.cut(end);
+            if std::mem::take(&mut self.overlong) || line.text.is_empty() {
+                continue;
+            }
+            return Some(if line.text.len() > self.limit { Err(Error::PayloadTooLarge(self.limit)) } else { Ok(line) });
+        }
+        None
+    }
+
     /// The next line that is not blank; the last one needs no line break.
     async fn next(&mut self) -> Option<Result<Line, Error>> {
         loop {
-            if let Some(end) = self.line_end() {
-                let line = self.cut(end);
-                if std::mem::take(&mut self.overlong) || line.text.is_empty() {
-                    continue;
-                }
-                return Some(if line.text.len() > self.limit { Err(Error::PayloadTooLarge(self.limit)) } else { Ok(line) });
+            if let Some(line) = self.ready() {
+                return Some(line);
             }
             if self.ended {
                 return None;
@@ -167,7 +338,28 @@ mod tests {
     }
 
     #[test]
+    fn tiny_lines_that_have_arrived_go_together() {
+        let budget = Budget::new(1000);
+        let pieces = ["1\n2\n3\n4\n5\nlarge\n6\nlarge\nlarge\n7", "7\n8\n9\n"].map(Ok::<_, std::convert::Infallible>);
+        let body = Incoming::new(Body::from_stream(stream::iter(pieces)), Duration::from_secs(60), &budget);
+        let window = Arc::new(Semaphore::new(9));
+        let mut groups = Groups { lines: Lines::new(body, 9), next: None, count: 0, window, most: 3, tiny: 2 };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let found = runtime.block_on(async {
+            let mut found = Vec::new();
+            while let Some(group) = groups.next().await {
+                found.push((group.first, group.lines.len()));
+            }
+            found
+        });
+        assert_eq!(found, [(0, 3), (3, 2), (5, 1), (6, 1), (7, 1), (8, 1), (9, 3)]);
+        assert_eq!(groups.window.available_permits(), 9, "all is given back");
+    }
+
+    #[test]
     fn a_framed_line_is_one_line() {
-        assert_eq!(framed(200, b"{\"loss\":1}\n"), "{\"status\":200,\"body\":{\"loss\":1}}\n");
+        let mut text = Vec::new();
+        framed(200, b"{\"loss\":1}\n", &mut text);
+        assert_eq!(text, b"{\"status\":200,\"body\":{\"loss\":1}}\n");
     }
 }

@@ -5,9 +5,11 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -22,6 +24,7 @@ use tokio::time::{interval, sleep};
 use super::access::Peer;
 use super::edge::Edge;
 use super::linger::Lingering;
+use super::threads::Threads;
 use crate::analysis;
 use crate::config::Config;
 use crate::pool::Prepare;
@@ -49,7 +52,7 @@ pub async fn run_with(
     let edge = Edge::new(config, prepare)?;
     let app = Arc::clone(edge.app());
     tracing::info!(%address, workers = app.workers, "listening");
-    let mut sockets = Sockets::new(listener, edge);
+    let mut sockets = Sockets::new(listener, edge)?;
     let mut shutdown = pin!(shutdown);
     let mut tidying = interval(Duration::from_secs(5));
     loop {
@@ -89,6 +92,7 @@ enum Phase {
 struct Sockets {
     listener: TcpListener,
     edge: Edge,
+    threads: Threads,
     permits: Arc<Semaphore>,
     phase: watch::Sender<Phase>,
     /// Connections from before the drain hold a sender; when all are gone the receiver says so.
@@ -96,10 +100,12 @@ struct Sockets {
 }
 
 impl Sockets {
-    fn new(listener: TcpListener, edge: Edge) -> Self {
+    fn new(listener: TcpListener, edge: Edge) -> io::Result<Self> {
+        let threads = Threads::start(available_parallelism().map_or(1, NonZeroUsize::get))?;
         let permits = edge.app().config.admission.connections.min(Semaphore::MAX_PERMITS);
         let phase = watch::Sender::new(Phase::Serving);
-        Self { listener, edge, permits: Arc::new(Semaphore::new(permits)), phase, alive: Some(mpsc::channel(1)) }
+        let permits = Arc::new(Semaphore::new(permits));
+        Ok(Self { listener, edge, threads, permits, phase, alive: Some(mpsc::channel(1)) })
     }
 
     /// The next connection, once there may be one more.
@@ -119,10 +125,14 @@ impl Sockets {
     }
 
     fn serve(&self, stream: TcpStream, peer: IpAddr, permit: OwnedSemaphorePermit) {
+        // It is known to the runtime that accepted it, and has to be made known to another.
+        let Ok(stream) = stream.into_std() else { return };
+        let (edge, phase) = (self.edge.clone(), self.phase.subscribe());
         let alive = self.alive.as_ref().map(|(sender, _)| sender.clone());
-        let connection = connection(stream, peer, self.edge.clone(), self.phase.subscribe(), alive);
-        tokio::spawn(async move {
-            connection.await;
+        self.threads.next().spawn(async move {
+            if let Ok(stream) = TcpStream::from_std(stream) {
+                connection(stream, peer, edge, phase, alive).await;
+            }
             drop(permit);
         });
     }

@@ -58,6 +58,17 @@ macro_rules! impl_wire {
 impl_wire!(f32, "f32", "F32");
 impl_wire!(f64, "f64", "F64");
 
+impl Encoding {
+    /// Bytes of text that so many numbers take, seldom more.
+    pub fn text_bytes<T: Wire>(self, numbers: usize) -> usize {
+        match self {
+            // Mostly 16 or 17 digits of a double and 8 or 9 of a single; sign, point, some zeros, a comma.
+            Self::Nested | Self::Flat => numbers * (6 + 2 * size_of::<T>()),
+            Self::Base64 => (numbers * size_of::<T>()).div_ceil(3) * 4,
+        }
+    }
+}
+
 /// JSON under way. Commas are put where they belong.
 #[derive(Debug, Default)]
 pub struct Writer {
@@ -70,6 +81,11 @@ impl Writer {
     /// An empty text.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty text with room for so many bytes.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { out: Vec::with_capacity(bytes), follows: false }
     }
 
     /// The text.
@@ -115,6 +131,12 @@ impl Writer {
     pub fn string(&mut self, text: &str) {
         self.separate();
         self.out.push(b'"');
+        // Nearly all are names, without a byte that needs more.
+        if text.bytes().fold(0, |any, byte| any | u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\')) == 0 {
+            self.out.extend_from_slice(text.as_bytes());
+            self.out.push(b'"');
+            return;
+        }
         let mut plain = 0;
         for (at, byte) in text.bytes().enumerate() {
             let escape: &[u8] = match byte {
@@ -216,7 +238,6 @@ impl Writer {
         const BLOCK: usize = 64;
         self.separate();
         self.out.push(b'[');
-        self.out.reserve(data.len() * 20);
         for block in data.chunks(BLOCK) {
             let mut end = self.out.len();
             self.out.resize(end + block.len() * (LONGEST + 1), 0);

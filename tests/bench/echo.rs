@@ -1,4 +1,4 @@
-//! The ceiling of a JSON service: reads any JSON body through axum and writes it back. `tests/bench/echo_rate` runs it beside
+//! The ceiling of a JSON service: reads any JSON body through axum and writes it back. `tests/bench/run` runs it beside
 //! dedz. It takes the address to listen on as its only argument and prints the one it got.
 
 use axum::Router;
@@ -22,7 +22,7 @@ async fn echo(body: Bytes) -> Response {
 async fn main() -> std::io::Result<()> {
     // `cargo bench` itself calls every bench with `--bench`: there is nothing to serve then.
     let Some(address) = std::env::args().nth(1).filter(|argument| !argument.starts_with('-')) else {
-        println!("echo: give an address, as tests/bench/echo_rate does");
+        println!("echo: give an address, as tests/bench/run does");
         return Ok(());
     };
     let listener = tokio::net::TcpListener::bind(address).await?;
