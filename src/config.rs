@@ -159,8 +159,8 @@ pub struct Networks {
     /// Bytes of memory that stored networks may take; the one used longest ago goes out.
     #[arg(long = "max-stored-bytes", env = "DEDZ_MAX_STORED_BYTES", value_name = "BYTES", default_value = "256MiB", value_parser = parse_size::<usize>)]
     pub stored_bytes: usize,
-    /// Keep them also where other replicas find them: file:///folder, or s3://, gs:// and az:// if built with these features
-    #[arg(long = "store", env = "DEDZ_STORE", value_name = "URL", hide_env_values = true, value_parser = Store::open)]
+    /// Keep them also where other replicas find them: a folder or a bucket.
+    #[arg(help = "Keep them also where other replicas find them: file:///folder, or s3://, gs:// and az:// if built with these features", long = "store", env = "DEDZ_STORE", value_name = "URL", hide_env_values = true, value_parser = Store::open)]
     pub store: Option<Store>,
 }
 

@@ -135,7 +135,7 @@ impl Stored {
             inline.remove(name.as_str());
         }
         let reading = Reading { limits, allow_non_finite: false, allow_init: true };
-        for (name, json) in problem::hoist(&mut network, &inline) {
+        for (name, json) in problem::hoist(&mut network, |name| inline.contains(name)) {
             if let Some(value) = tensor::decode(json, At::ROOT.name("network"), reading, &mut faults) {
                 inline.remove(name.as_str());
                 parameters.push((name, value));

@@ -25,8 +25,8 @@ pub(super) struct Ask {
     /// The key to send with it, where the service asks for one.
     #[arg(long, env = "DEDZ_KEY", value_name = "KEY", hide_env_values = true)]
     key: Option<String>,
-    /// Where a network that the problem names by its ref is read from: file:///folder, or a bucket.
-    #[arg(long, env = "DEDZ_STORE", value_name = "URL", hide_env_values = true, value_parser = Store::open)]
+    /// Where a network that the problem names by its ref is read from.
+    #[arg(help = "Where a network that the problem names by its ref is read from: file:///folder, or a bucket", long, env = "DEDZ_STORE", value_name = "URL", hide_env_values = true, value_parser = Store::open)]
     store: Option<Store>,
     /// Print a problem as the JSON document that the service answers with.
     #[arg(long)]

@@ -163,7 +163,7 @@ impl App {
                 Ok(Some(stored))
             }
             None => match answer.outcome {
-                Err(Trouble::Failed(Failure::Stopped(_))) | Err(Trouble::Overloaded | Trouble::Panicked(_)) => {
+                Err(Trouble::Failed(Failure::Stopped(_)) | Trouble::Overloaded | Trouble::Panicked(_)) => {
                     reply_of(answer).map(|_| None)
                 }
                 // It was written by somebody else, broken on the way, or refused by stricter limits: putting it again tells.

@@ -54,7 +54,7 @@ pub fn decode_kept<'a>(json: Json<'a>, limits: &Limits, faults: &mut Faults) -> 
 
 /// Take the values of the parameters `inline` out of the layers they are written in, which then look for them in `parameters`.
 /// A neuron's weights stay: they are single numbers.
-pub fn hoist<'a>(network: &mut Json<'a>, inline: &HashSet<&str>) -> Vec<(String, Json<'a>)> {
+pub fn hoist<'a>(network: &mut Json<'a>, inline: impl Fn(&str) -> bool) -> Vec<(String, Json<'a>)> {
     let mut values = Vec::new();
     let Json::Object(network) = network else { return values };
     for (name, list) in network.iter_mut() {
@@ -74,7 +74,7 @@ pub fn hoist<'a>(network: &mut Json<'a>, inline: &HashSet<&str>) -> Vec<(String,
             for (member, value) in node.iter_mut() {
                 let tensor = matches!(value, Json::Number(_) | Json::Numbers(_) | Json::Array(_) | Json::Object(_));
                 let canonical = format!("{id}.{member}");
-                if tensor && inline.contains(canonical.as_str()) {
+                if tensor && inline(&canonical) {
                     values.push((canonical, std::mem::replace(value, Json::Null)));
                 }
             }
@@ -188,7 +188,7 @@ mod tests {
     fn tensors_of_layers_are_taken_out_and_weights_of_neurons_stay() {
         let text = r#"{"inputs":{"x":[2]},"layers":[{"op":"linear","out_features":1,"weight":[[1,2]],"bias":true},{"id":"n","op":"neuron","inputs":{"0":0.5},"bias":0.25}]}"#;
         let mut network = parse(text.as_bytes(), &Limits::default()).expect("it is JSON");
-        let taken = hoist(&mut network, &["0.weight", "0.bias", "0->n", "n.bias"].into_iter().collect());
+        let taken = hoist(&mut network, |name| ["0.weight", "0.bias", "0->n", "n.bias"].contains(&name));
         assert_eq!(taken.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["0.weight"]);
         let mut w = Writer::new();
         network.write(&mut w);
