@@ -57,6 +57,8 @@ pub struct Parts {
     pub network: Option<Arc<Stored>>,
     /// Where the network is left, if it is to be kept.
     pub keep: Option<Arc<Slot>>,
+    /// The query string, without its question mark.
+    pub query: String,
 }
 
 impl Parts {
@@ -76,6 +78,7 @@ impl Parts {
             library: self.library.as_deref(),
             network: self.network.as_ref(),
             keep: self.keep.as_ref(),
+            query: &self.query,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The answer of a run, and its two forms: JSON and safetensors.
 
+use super::certify::Certificate;
 use super::run::NonFinite;
+use super::stats::{self, Stats};
 use super::{ENGINE, Form, Reply};
 use crate::losses::Echo;
 use crate::ops::attributes::Value;
@@ -22,6 +24,8 @@ pub(super) struct Answer<'j, S> {
     pub(super) gradients: Option<Named<S>>,
     pub(super) input_gradients: Option<Named<S>>,
     pub(super) regularization: Option<(S, Option<Named<S>>)>,
+    pub(super) stats: Option<Vec<Stats>>,
+    pub(super) certificate: Option<Certificate>,
     pub(super) trace: Option<Vec<Entry<'j, S>>>,
     pub(super) non_finite: Option<NonFinite>,
     pub(super) request_hash: &'j str,
@@ -88,6 +92,12 @@ impl<S: Wire> Answer<'_, S> {
                         named(w.key("gradients"), gradients);
                     }
                 });
+            }
+            if let Some(stats) = &self.stats {
+                stats::write(w.key("stats"), stats);
+            }
+            if let Some(certificate) = &self.certificate {
+                certificate.write(w.key("certificate"));
             }
             if let Some(trace) = &self.trace {
                 w.key("trace").array(|w| {
@@ -172,6 +182,12 @@ impl<S: Wire> Answer<'_, S> {
         if let Some(echo) = self.objective {
             metadata.push(("objective", text(&|w| objective(w, echo))));
         }
+        if let Some(stats) = &self.stats {
+            metadata.push(("stats", text(&|w| stats::write(w, stats))));
+        }
+        if let Some(certificate) = &self.certificate {
+            metadata.push(("certificate", text(&|w| certificate.write(w))));
+        }
         if let Some(found) = &self.non_finite {
             metadata.push(("non_finite", text(&|w| non_finite(w, found))));
         }
@@ -180,14 +196,14 @@ impl<S: Wire> Answer<'_, S> {
     }
 }
 
-fn non_finite(w: &mut Writer, found: &NonFinite) {
+pub(super) fn non_finite(w: &mut Writer, found: &NonFinite) {
     w.object(|w| {
         w.key("first_node").string(&found.first_node);
         w.key("pass").string(found.pass);
     });
 }
 
-fn objective(w: &mut Writer, echo: &Echo) {
+pub(super) fn objective(w: &mut Writer, echo: &Echo) {
     w.object(|w| {
         w.key("op").string(echo.op);
         let (of, is_list) = &echo.of;

@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use super::answer::{Answer, Entry, Named};
+use super::certify::Certificate;
 use super::run::{Job, Run, gradient, input_gradient};
-use super::{Analysis, Cost, Failure, Form, Guard, Posed, Prepared, Reply, Request, picture, pose, shards, within};
+use super::stats::Work;
+use super::{
+    Analysis, Cost, DOUBLE_DOUBLE_FLOPS, Failure, Form, Guard, Posed, Prepared, Reply, Request, picture, pose, shards, within,
+};
 use crate::config::Limits;
 use crate::lower::{Leaf, Need, random};
 use crate::ops::Scalar;
 use crate::spec::problem::{Options, Precision};
 use crate::spec::write::Wire;
 use crate::tape::Sweep;
-use crate::tensor::{Shape, Tensor};
+use crate::tensor::{DoubleDouble, Shape, Tensor};
 
 /// A problem that is ready to run.
 struct Ready {
@@ -21,6 +25,7 @@ struct Ready {
     backward: bool,
     cost: Cost,
     request_hash: String,
+    stats: Option<Work>,
 }
 
 /// `POST /v1/gradients`.
@@ -49,9 +54,14 @@ fn prepare(request: Request<'_>, form: Form, limits: &Limits, backward: bool) ->
     let (posed, ()) = pose(request, None, need, limits, |_, _, _| Some(()))?;
     let Posed { lowered, selection, options, request_hash, .. } = posed;
     let job = Job::new(lowered, selection, backward);
-    let cost = cost(&job, &options, backward);
+    let mut cost = cost(&job, &options, backward);
+    let stats = (backward && options.stats).then(|| Work::new(&job.lowered, &job.selection.parameters)).flatten();
+    if let Some(work) = &stats {
+        cost.flops = cost.flops.saturating_add(work.flops(job.lowered.samples));
+        cost.bytes = cost.bytes.saturating_add(work.elements().saturating_mul(8));
+    }
     within(cost, limits)?;
-    Ok(Box::new(Ready { job: Arc::new(job), options, form, backward, cost, request_hash }))
+    Ok(Box::new(Ready { job: Arc::new(job), options, form, backward, cost, request_hash, stats }))
 }
 
 fn cost(job: &Job, options: &Options, backward: bool) -> Cost {
@@ -75,6 +85,11 @@ fn cost(job: &Job, options: &Options, backward: bool) -> Cost {
             let elements = asked().fold(0_u64, u64::saturating_add).saturating_mul(lowered.samples as u64);
             bytes = bytes.saturating_add(elements.saturating_mul(width + 20));
         }
+    }
+    if backward && options.certify {
+        // The same sweeps over numbers of twice the width.
+        flops = flops.saturating_add(flops.saturating_mul(DOUBLE_DOUBLE_FLOPS));
+        bytes = bytes.saturating_add(plan.peak_elements().saturating_mul(16));
     }
     Cost { flops, bytes }
 }
@@ -111,6 +126,8 @@ impl Ready {
             gradients: None,
             input_gradients: None,
             regularization: None,
+            stats: None,
+            certificate: None,
             trace: self.trace(&run, sweep.as_ref()),
             non_finite: None,
             request_hash: &self.request_hash,
@@ -124,6 +141,12 @@ impl Ready {
                 answer.input_gradients = Some(inputs.map(|input| (input.name.clone(), gradient(input))).collect());
             }
         }
+        if let Some(work) = &self.stats {
+            answer.stats = Some(work.run::<S>(lowered, guard).map_err(Failure::Stopped)?);
+        }
+        if self.backward && self.options.certify {
+            answer.certificate = Some(self.certify(&answer, guard)?);
+        }
         if !lowered.penalties.is_empty() {
             let gradients = if self.backward {
                 Some(self.gradients(&run.backward_penalties(guard).map_err(Failure::Stopped)?))
@@ -136,6 +159,20 @@ impl Ready {
             answer.non_finite = Some(run.first_non_finite(guard).map_err(Failure::Stopped)?);
         }
         Ok(answer.write(self.form, self.options.encoding))
+    }
+
+    /// The same gradients in double-double arithmetic, beside those of the answer.
+    fn certify<S: Scalar>(&self, answer: &Answer<'_, S>, guard: Guard<'_>) -> Result<Certificate, Failure> {
+        let lowered = &self.job.lowered;
+        let run: Run<'_, DoubleDouble> = self.job.forward(guard).map_err(Failure::Stopped)?;
+        let sweep = run.backward(guard).map_err(Failure::Stopped)?;
+        let exact = if self.options.per_sample { self.per_sample(&run, guard)? } else { self.gradients(&sweep) };
+        let inputs = self.job.selection.inputs.iter().map(|&i| &lowered.inputs[i]);
+        let inputs = inputs.map(|input| (input.name.clone(), input_gradient(&sweep, input, lowered.graph.shape(input.leaf))));
+        let inputs: Named<DoubleDouble> = inputs.collect();
+        let none = Named::<S>::new();
+        let given = answer.gradients.as_ref().unwrap_or(&none);
+        Ok(Certificate::new((given, &exact), answer.input_gradients.as_ref().map(|given| (given, &inputs))))
     }
 
     fn gradients<S: Scalar>(&self, sweep: &Sweep<S>) -> Named<S> {

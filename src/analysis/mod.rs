@@ -1,32 +1,53 @@
 //! The questions. Each is a pure function from bytes to bytes: read, lower, plan and price, then run and write.
 
 mod answer;
+mod arguments;
 pub mod catalog;
+mod certify;
+mod check;
 pub mod crew;
 mod derivation;
 mod flow;
+mod function;
 mod gradients;
+mod hessian;
+mod hvp;
+mod jacobian;
+mod jvp;
 mod library;
 mod memo;
+pub(crate) mod metrics;
 mod picture;
 mod places;
+mod query;
 mod run;
 mod shards;
+mod sheet;
+mod stats;
 mod stored;
+pub(crate) mod tolerance;
 mod validate;
+mod vjp;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+pub use check::CHECK;
+pub(crate) use check::methods as check_methods;
 pub use derivation::DERIVATION;
 pub use flow::FLOW;
 pub use gradients::{FORWARD, GRADIENTS};
+pub use hessian::HESSIAN;
+pub use hvp::HVP;
+pub use jacobian::JACOBIAN;
+pub use jvp::JVP;
 pub use library::{Holdings, Library};
 pub use memo::Remembered;
 pub use stored::{KEEP, Slot, Stored};
 pub use validate::VALIDATE;
+pub use vjp::VJP;
 
 use crate::config::Limits;
 use crate::lower::{Lowered, Need, Patterns, Selection, lower_by, select};
@@ -38,7 +59,8 @@ use crate::spec::{json, safetensors};
 
 /// The questions that a client may ask, in the order in which they are documented. Routes, the OpenAPI document and `--url` are
 /// read off this list.
-pub const ANALYSES: &[Question] = &[&GRADIENTS, &FORWARD, &VALIDATE, &DERIVATION, &FLOW];
+pub const ANALYSES: &[Question] =
+    &[&GRADIENTS, &FORWARD, &VALIDATE, &CHECK, &JVP, &VJP, &JACOBIAN, &HVP, &HESSIAN, &DERIVATION, &FLOW];
 
 /// One of [`ANALYSES`].
 pub type Question = &'static Analysis;
@@ -101,6 +123,8 @@ pub struct Request<'a> {
     pub inputs: Option<&'a [u8]>,
     /// Multipart part `targets`.
     pub targets: Option<&'a [u8]>,
+    /// The query string, without its question mark: arguments that may stand in the address.
+    pub query: &'a str,
     /// Where a network that the problem names is looked up.
     pub library: Option<&'a Library>,
     /// The network that the problem names, where it was fetched for it.
@@ -294,6 +318,9 @@ fn add_part(problem: &mut Problem<'_>, part: Option<&[u8]>, limits: &Limits, fau
     }
 }
 
+/// What a double-double operation costs in plain ones: some twenty of them, and no wide registers.
+const DOUBLE_DOUBLE_FLOPS: u64 = 30;
+
 /// What the reply calls this engine.
 pub const ENGINE: &str = concat!("dedz ", env!("CARGO_PKG_VERSION"));
 
@@ -322,6 +349,7 @@ fn hashed(request: Request<'_>, mut update: impl FnMut(&[u8])) {
         update(&(part.len() as u64).to_le_bytes());
         update(part);
     }
+    update(request.query.as_bytes());
 }
 
 /// Refuse what costs more than a limit.

@@ -65,14 +65,7 @@ impl Job {
 
     /// The value of a leaf as the request gives it.
     pub(super) fn leaf<S: Scalar>(&self, id: NodeId) -> Tensor<S> {
-        let shape = self.lowered.graph.shape(id);
-        let data = match &self.lowered.leaves[self.place(id)].1 {
-            Leaf::Values(data) => return Tensor::shared(shape, S::from_doubles(data)),
-            Leaf::Init(init, name) => random::initialise(init, shape, name).expect("checked when it was lowered"),
-            Leaf::Mask { p, seed, stream } => random::dropout_mask(*p, shape.size(), seed, stream),
-            Leaf::Unknown => unreachable!("a graph that is run has all its values: lowering refuses it otherwise"),
-        };
-        Tensor::shared(shape, S::from_doubles(&data.into()))
+        leaf(&self.lowered, id)
     }
 
     /// What the backward sweep over some of the samples starts from.
@@ -95,6 +88,20 @@ impl Job {
         let trace = (0..self.lowered.nodes.len()).collect();
         Self::plan(&self.lowered, &Selection { trace, ..self.selection.clone() }, self.backward)
     }
+}
+
+/// The numbers of a leaf: given, drawn, or a mask.
+pub(super) fn leaf<S: Scalar>(lowered: &Lowered, id: NodeId) -> Tensor<S> {
+    let leaves = &lowered.leaves;
+    let at = leaves.binary_search_by_key(&id, |(leaf, _)| *leaf).expect("every leaf of a lowered graph is listed");
+    let shape = lowered.graph.shape(id);
+    let data = match &leaves[at].1 {
+        Leaf::Values(data) => return Tensor::shared(shape, S::from_doubles(data)),
+        Leaf::Init(init, name) => random::initialise(init, shape, name).expect("checked when it was lowered"),
+        Leaf::Mask { p, seed, stream } => random::dropout_mask(*p, shape.size(), seed, stream),
+        Leaf::Unknown => unreachable!("a graph that is run has all its values: lowering refuses it otherwise"),
+    };
+    Tensor::shared(shape, S::from_doubles(&data.into()))
 }
 
 impl<'j, S: Scalar> Run<'j, S> {
@@ -160,7 +167,7 @@ impl<'j, S: Scalar> Run<'j, S> {
     pub(super) fn first_non_finite(&self, guard: Guard<'_>) -> Result<NonFinite, Stop> {
         let job = self.job;
         let plan = job.watched();
-        let tape = Tape::<S>::forward(&job.lowered.graph, &plan, |id| job.leaf(id), guard)?;
+        let tape = Tape::<S>::forward(&job.lowered.graph, &plan, |id| leaf(&job.lowered, id), guard)?;
         let finite = |tensor: &Tensor<S>| tensor.data().iter().all(|x| x.is_finite());
         let both = |node: &Traced| node.a.into_iter().chain([node.z]);
         if let Some(node) = job.lowered.nodes.iter().find(|node| both(node).any(|id| !finite(tape.value(id)))) {

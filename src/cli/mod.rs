@@ -42,6 +42,18 @@ enum Command {
     Flow(ask::Ask),
     /// Draw the network with its gradients, a derivation's paths or the gradient's flow.
     Draw(draw::Draw),
+    /// Backprop's gradient against perturbation, coordinate by coordinate.
+    Check(ask::Ask),
+    /// How outputs and loss move along tangents of parameters and inputs.
+    Jvp(ask::Ask),
+    /// Cotangents of nodes, pulled back to parameters and inputs.
+    Vjp(ask::Ask),
+    /// The derivative of a node by parameters and inputs.
+    Jacobian(ask::Ask),
+    /// How the gradient moves along tangents.
+    Hvp(ask::Ask),
+    /// The second derivatives of the loss, as one matrix.
+    Hessian(ask::Ask),
     /// Print the OpenAPI document.
     Openapi(openapi::Openapi),
     /// Ask a running service whether it lives: exit 0 if so, else 1.
@@ -77,6 +89,12 @@ pub fn main() -> ExitCode {
         Command::Derivation(ask) => ask.run(&analysis::DERIVATION),
         Command::Flow(ask) => ask.run(&analysis::FLOW),
         Command::Draw(draw) => draw.run(),
+        Command::Check(ask) => ask.run(&analysis::CHECK),
+        Command::Jvp(ask) => ask.run(&analysis::JVP),
+        Command::Vjp(ask) => ask.run(&analysis::VJP),
+        Command::Jacobian(ask) => ask.run(&analysis::JACOBIAN),
+        Command::Hvp(ask) => ask.run(&analysis::HVP),
+        Command::Hessian(ask) => ask.run(&analysis::HESSIAN),
         Command::Openapi(openapi) => openapi.run(),
         Command::Health(health) => health.run(),
         Command::Demo(demo) => demo.run(),

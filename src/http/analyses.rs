@@ -35,19 +35,21 @@ pub(super) fn routes() -> Router<Arc<App>> {
 pub(super) async fn ask(app: Arc<App>, question: Question, request: Request) -> Result<Response, Error> {
     let arrival = Instant::now();
     let (head, body) = request.into_parts();
+    let query = head.uri.query().unwrap_or_default().to_owned();
     let input = media::input(&head.headers)?;
     let form = media::form(&head.headers, &input, question.forms)?;
     let patience = patience(&head.headers, app.config.limits.deadline())?;
     let body = Incoming::new(body, Duration::from_millis(app.config.admission.body_timeout_ms), &app.budget);
     if input == Input::Ndjson {
         let id = head.extensions.get().cloned().unwrap_or_default();
-        return Ok(ndjson::answer(app, question, patience, body, id));
+        return Ok(ndjson::answer(app, question, query, patience, body, id));
     }
     let (bytes, hold) = body.whole(app.config.limits.body_bytes).await?;
-    let parts = match input {
+    let mut parts = match input {
         Input::Multipart(boundary) => multipart::cut(&bytes, &boundary)?,
         Input::Json | Input::Ndjson => Parts { problem: bytes, ..Parts::default() },
     };
+    parts.query = query;
     respond(app.answer(Ask { question, form, deadline: arrival + patience, patience }, parts, hold).await?)
 }
 
@@ -97,17 +99,18 @@ fn server_timing(times: Times) -> HeaderValue {
 
 impl super::ndjson::Line {
     /// The line as a job; its own share of the budget is held by the caller.
-    pub(super) fn job(&self, app: &App, question: Question, deadline: Instant) -> Job {
-        let parts = Parts { problem: self.text.clone(), library: Some(Arc::clone(&app.library)), ..Parts::default() };
+    pub(super) fn job(&self, app: &App, question: Question, query: &str, deadline: Instant) -> Job {
+        let library = Some(Arc::clone(&app.library));
+        let parts = Parts { problem: self.text.clone(), query: query.to_owned(), library, ..Parts::default() };
         Job { question, form: Form::Json, parts, deadline, hold: app.budget.hold() }
     }
 
     /// Ask about one line, waiting for room in the pool.
-    pub(super) async fn ask(&self, app: &App, question: Question, patience: Duration) -> Result<Reply, Error> {
+    pub(super) async fn ask(&self, app: &App, question: Question, query: &str, patience: Duration) -> Result<Reply, Error> {
         let mut lane = app.pool.lane_of(self.text.len());
         let mut network = None;
         loop {
-            let mut job = self.job(app, question, Instant::now());
+            let mut job = self.job(app, question, query, Instant::now());
             job.parts.network.clone_from(&network);
             let ticket = app.pool.submit_patiently(job, lane, patience).await?;
             let deadline = Instant::now() + patience;

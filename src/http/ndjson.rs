@@ -35,12 +35,21 @@ pub(super) struct Line {
 struct Asking {
     app: Arc<App>,
     question: Question,
+    /// The query string, which goes for every line.
+    query: String,
     patience: Duration,
     id: RequestId,
 }
 
 /// Answer line by line. Nothing is awaited here: the response's body draws the request's.
-pub(super) fn answer(app: Arc<App>, question: Question, patience: Duration, body: Incoming, id: RequestId) -> Response {
+pub(super) fn answer(
+    app: Arc<App>,
+    question: Question,
+    query: String,
+    patience: Duration,
+    body: Incoming,
+    id: RequestId,
+) -> Response {
     let window = app.config.admission.window;
     let groups = Groups {
         lines: Lines::new(body, app.config.limits.body_bytes),
@@ -50,7 +59,7 @@ pub(super) fn answer(app: Arc<App>, question: Question, patience: Duration, body
         most: window.div_ceil(WORKED_ON),
         tiny: app.config.admission.tiny_bytes,
     };
-    let asking = Arc::new(Asking { app, question, patience, id });
+    let asking = Arc::new(Asking { app, question, query, patience, id });
     let groups = stream::unfold(groups, |mut groups| async { groups.next().await.map(|group| (group, groups)) });
     let answers = groups.map(move |group| {
         let asking = Arc::clone(&asking);
@@ -77,14 +86,18 @@ impl Asking {
                                 let answer = await_answer(ticket, Instant::now() + self.patience, self.patience).await;
                                 let outcome = match answer {
                                     Ok(answer) if lacking(&answer).is_some() => {
-                                        line.ask(&self.app, self.question, self.patience).await
+                                        line.ask(&self.app, self.question, &self.query, self.patience).await
                                     }
                                     answer => answer.and_then(reply_of),
                                 };
                                 self.frame(index, outcome, &mut text);
                             }
                             Piece::Refused(line) => {
-                                self.frame(index, line.ask(&self.app, self.question, self.patience).await, &mut text);
+                                self.frame(
+                                    index,
+                                    line.ask(&self.app, self.question, &self.query, self.patience).await,
+                                    &mut text,
+                                );
                             }
                         }
                     }
@@ -93,7 +106,7 @@ impl Asking {
             }
         } else if let Some(line) = lines.pop() {
             let outcome = match line {
-                Ok(line) => line.ask(&self.app, self.question, self.patience).await,
+                Ok(line) => line.ask(&self.app, self.question, &self.query, self.patience).await,
                 Err(error) => Err(error),
             };
             self.frame(first, outcome, &mut text);
@@ -165,7 +178,7 @@ impl Prepared for Together {
         let mut pieces = Vec::with_capacity(lines.len());
         for (index, line) in (first..).zip(lines) {
             guard().map_err(Failure::Stopped)?;
-            let job = line.job(&asking.app, asking.question, Instant::now() + asking.patience);
+            let job = line.job(&asking.app, asking.question, &asking.query, Instant::now() + asking.patience);
             pieces.push(match asking.app.pool.begin(job) {
                 // Its network has to be fetched first.
                 Ok(Begun::Answered(answer)) if lacking(&answer).is_some() => Piece::Refused(line),

@@ -20,7 +20,7 @@ pub use context::{Context, Failed};
 pub use parameters::Parameter;
 pub use pattern::Pattern;
 pub use regularizer::Penalty;
-pub use selection::{Selection, select};
+pub use selection::{Selection, named, select};
 
 use crate::config::Limits;
 use crate::graph::{Graph, NodeId};

@@ -77,18 +77,43 @@ pub fn select(lowered: &Lowered, options: &Options, faults: &mut Faults) -> Sele
     if !lowered.whole {
         return Selection::default();
     }
+    let options_at = At::ROOT.name("options");
+    let wrt = options.wrt.as_deref().unwrap_or_default();
+    let (mut parameters, inputs) = named(lowered, wrt, options.wrt_is_list, options_at.name("wrt"), faults);
+    if wrt.iter().all(|pattern| pattern == "inputs") {
+        parameters = (0..lowered.parameters.len()).filter(|&i| lowered.parameters[i].trained).collect();
+    }
+    let trace = match &options.trace {
+        Trace::All => (0..lowered.nodes.len()).collect(),
+        Trace::None => Vec::new(),
+        Trace::Only(ids) => {
+            let trace_at = options_at.name("trace");
+            let known: HashSet<_> = lowered.nodes.iter().map(|node| node.id.as_str()).collect();
+            for (i, id) in ids.iter().enumerate().filter(|(_, id)| !known.contains(id.as_str())) {
+                let hint = if faults.is_full() { String::new() } else { hint(id, known.iter().copied()) };
+                faults.push(trace_at.index(i), Code::UnknownNode, format!("no node is named \"{id}\"{hint}"));
+            }
+            let ids: HashSet<_> = ids.iter().map(String::as_str).collect();
+            (0..lowered.nodes.len()).filter(|&i| ids.contains(lowered.nodes[i].id.as_str())).collect()
+        }
+    };
+    Selection { parameters, inputs, trace }
+}
+
+/// The parameters and the inputs that patterns name, as places in the lists of [`Lowered`]: those and no others. `inputs` stands
+/// for all inputs; names that match nothing are faults.
+pub fn named(lowered: &Lowered, wrt: &[String], is_list: bool, wrt_at: At<'_>, faults: &mut Faults) -> (Vec<usize>, Vec<usize>) {
+    // In a network that is not whole, what was named may be what failed.
+    if !lowered.whole {
+        return (Vec::new(), Vec::new());
+    }
     let trained = || (0..lowered.parameters.len()).filter(|&i| lowered.parameters[i].trained);
     let mut parameters = vec![false; lowered.parameters.len()];
     let mut inputs = vec![false; lowered.inputs.len()];
-    let patterns: Vec<_> = options.wrt.iter().flatten().enumerate().filter(|(_, pattern)| *pattern != "inputs").collect();
-    if patterns.is_empty() {
-        trained().for_each(|i| parameters[i] = true);
-    }
-    if options.wrt.iter().flatten().any(|pattern| pattern == "inputs") {
+    let patterns: Vec<_> = wrt.iter().enumerate().filter(|(_, pattern)| *pattern != "inputs").collect();
+    if wrt.iter().any(|pattern| pattern == "inputs") {
         lowered.inputs.iter().zip(&mut inputs).for_each(|(input, asked)| *asked |= input.real);
     }
-    let options_at = At::ROOT.name("options");
-    let wrt_at = options_at.name("wrt");
     let globs = patterns.iter().filter(|(_, pattern)| is_glob(pattern)).count();
     if globs > MAX_PATTERNS {
         faults.push(wrt_at, Code::LimitExceeded, format!("{globs} patterns with wildcards, the limit is {MAX_PATTERNS}"));
@@ -97,7 +122,7 @@ pub fn select(lowered: &Lowered, options: &Options, faults: &mut Faults) -> Sele
     let input_names = Names::new(lowered.inputs.iter().enumerate().map(|(i, input)| (i, input.name.as_str())));
     for (at, pattern) in patterns.into_iter().filter(|(_, pattern)| globs <= MAX_PATTERNS || !is_glob(pattern)) {
         let item = wrt_at.index(at);
-        let wrt_at = if options.wrt_is_list { item } else { wrt_at };
+        let wrt_at = if is_list { item } else { wrt_at };
         let mut any = false;
         for i in parameter_names.matching(pattern) {
             parameters[i] = true;
@@ -126,22 +151,8 @@ pub fn select(lowered: &Lowered, options: &Options, faults: &mut Faults) -> Sele
             faults.push(wrt_at, Code::UnknownName, format!("no parameter or input matches \"{pattern}\"{hint}"));
         }
     }
-    let trace = match &options.trace {
-        Trace::All => (0..lowered.nodes.len()).collect(),
-        Trace::None => Vec::new(),
-        Trace::Only(ids) => {
-            let trace_at = options_at.name("trace");
-            let known: HashSet<_> = lowered.nodes.iter().map(|node| node.id.as_str()).collect();
-            for (i, id) in ids.iter().enumerate().filter(|(_, id)| !known.contains(id.as_str())) {
-                let hint = if faults.is_full() { String::new() } else { hint(id, known.iter().copied()) };
-                faults.push(trace_at.index(i), Code::UnknownNode, format!("no node is named \"{id}\"{hint}"));
-            }
-            let ids: HashSet<_> = ids.iter().map(String::as_str).collect();
-            (0..lowered.nodes.len()).filter(|&i| ids.contains(lowered.nodes[i].id.as_str())).collect()
-        }
-    };
     let indices = |asked: Vec<bool>| asked.into_iter().enumerate().filter_map(|(i, asked)| asked.then_some(i)).collect();
-    Selection { parameters: indices(parameters), inputs: indices(inputs), trace }
+    (indices(parameters), indices(inputs))
 }
 
 #[cfg(test)]

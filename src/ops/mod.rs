@@ -26,6 +26,7 @@
 pub mod attributes;
 #[cfg(test)]
 mod edges;
+pub mod kinks;
 #[cfg(test)]
 pub(crate) mod laws;
 

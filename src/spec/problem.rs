@@ -235,6 +235,10 @@ pub struct Options {
     pub wrt_is_list: bool,
     /// Whether gradients are given for each sample.
     pub per_sample: bool,
+    /// Whether the gradients of single samples are described.
+    pub stats: bool,
+    /// Whether gradients come with their correct digits.
+    pub certify: bool,
     /// How the reply writes tensors.
     pub encoding: Encoding,
     /// Whether "NaN" and "Infinity" are numbers in the request.

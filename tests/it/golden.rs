@@ -15,7 +15,7 @@ pub(crate) struct Worst {
 }
 
 /// The golden files of a folder, in order.
-fn files(folder: &str) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(folder);
     let entries = fs::read_dir(&folder).expect("the folder of golden files");
     let mut files: Vec<_> = entries.map(|entry| entry.expect("a directory entry").path()).collect();
@@ -24,12 +24,12 @@ fn files(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-fn json(path: &Path) -> Value {
+pub(crate) fn json(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).expect("a golden file")).expect("golden files are JSON")
 }
 
 /// Ask the engine.
-fn answer(question: Question, request: &Value) -> Result<Value, String> {
+pub(crate) fn answer(question: Question, request: &Value) -> Result<Value, String> {
     let body = serde_json::to_vec(request).expect("a value is JSON");
     let request = Request { problem: &body, ..Request::default() };
     let ready = prepare(question, request, Form::Json, &Limits::default()).map_err(|failure| format!("{failure:?}"))?;

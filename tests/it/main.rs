@@ -3,6 +3,7 @@
 mod answers;
 mod bad_input;
 mod both_levels;
+mod check;
 mod cli;
 mod composed;
 mod derivation;
@@ -10,6 +11,7 @@ mod determinism;
 mod flow;
 mod golden;
 mod load;
+mod maps;
 mod ndjson;
 mod networks;
 mod openapi;

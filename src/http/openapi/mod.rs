@@ -1,11 +1,17 @@
 //! The OpenAPI 3.1 document. Routes, problems and figures come from the code by way of utoipa; what a client writes and what an
 //! analysis replies is plain JSON Schema in [`request`] and [`reply`], since no Rust type has those shapes.
 
+mod check;
 mod derivation;
 mod flow;
+mod hessian;
+mod hvp;
+mod jacobian;
+mod jvp;
 mod networks;
 mod reply;
 mod request;
+mod vjp;
 
 use serde_json::{Map, Value, json};
 use utoipa::openapi::tag::TagBuilder;
@@ -72,7 +78,22 @@ pub(super) struct Doc {
 pub type Example = (&'static str, &'static str, &'static str);
 
 /// One for each of [`ANALYSES`], in that order.
-const DOCS: &[&Doc] = &[&reply::GRADIENTS, &reply::FORWARD, &reply::VALIDATE, &derivation::DERIVATION, &flow::FLOW];
+const DOCS: &[&Doc] = &[
+    &reply::GRADIENTS,
+    &reply::FORWARD,
+    &reply::VALIDATE,
+    &check::DOC,
+    &jvp::DOC,
+    &vjp::DOC,
+    &jacobian::DOC,
+    &hvp::DOC,
+    &hessian::DOC,
+    &derivation::DERIVATION,
+    &flow::FLOW,
+];
+
+/// What an analysis, by its name, reads from the query string.
+const QUERIES: &[(&str, fn() -> Value)] = &[("check", check::sweep_in_query)];
 
 /// The analyses with the names of the schemas of their requests and replies and with their examples.
 pub fn analyses() -> impl Iterator<Item = (Question, String, &'static str, &'static [Example])> {
@@ -108,6 +129,9 @@ pub fn document() -> Value {
             "requestBody": request_body(&problem, examples),
             "responses": responses(analysis.forms, reply),
         });
+        let mut operation = operation;
+        let parameters = operation["parameters"].as_array_mut().expect("a list was written");
+        parameters.extend(QUERIES.iter().filter(|(name, _)| *name == analysis.name).map(|(_, parameter)| parameter()));
         paths.insert(format!("/v1/{}", analysis.name), json!({ "post": operation }));
     }
     let others = api["paths"].as_object_mut().expect("there are routes");

@@ -8,7 +8,7 @@ pub(super) fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
-fn tensors(description: &str) -> Value {
+pub(super) fn tensors(description: &str) -> Value {
     json!({ "type": "object", "description": description, "additionalProperties": reference("ReplyTensor") })
 }
 
@@ -42,6 +42,8 @@ pub(super) fn schemas() -> Map<String, Value> {
     gradients["gradients"] = tensors(
         "The derivative of the loss by each parameter, in the parameter's shape; zero where no path leads to the loss. With `per_sample`, a leading sample axis.",
     );
+    gradients["stats"] = json!({ "type": "object", "description": "With `options.stats`: of each parameter, what the gradients g_n of single samples' own losses are like.", "additionalProperties": reference("SampleStats") });
+    gradients["certificate"] = json!({ "description": "With `options.certify`.", "allOf": [reference("Certificate")] });
     gradients["input_gradients"] = tensors("The derivative of the loss by each input that was asked for.");
     let all = json!({
         "GradientsReply": { "type": "object", "description": "Loss, outputs, gradients and trace. What was not computed is absent.", "required": ["loss", "losses", "objective", "outputs", "gradients", "meta"], "properties": gradients },
@@ -80,6 +82,18 @@ pub(super) fn schemas() -> Map<String, Value> {
                 "a": { "description": "Pre-activation.", "allOf": [reference("ReplyTensor")] }, "z": { "description": "Output.", "allOf": [reference("ReplyTensor")] },
                 "dE_da": { "description": "Derivative of the loss by a.", "allOf": [reference("ReplyTensor")] }, "dE_dz": { "description": "Derivative of the loss by z.", "allOf": [reference("ReplyTensor")] },
             } },
+        "SampleStats": { "type": "object", "required": ["norms", "mean_norm", "variance", "cosine"], "properties": {
+            "norms": { "type": "array", "description": "The norm of each g_n.", "items": reference("ReplyNumber") },
+            "mean_norm": { "description": "The norm of their mean.", "allOf": [reference("ReplyNumber")] },
+            "variance": { "description": "The mean of the squared distances of g_n from their mean.", "allOf": [reference("ReplyNumber")] },
+            "cosine": { "type": "array", "description": "Of the angle between g_n and the mean; null where either is 0.", "items": { "anyOf": [reference("ReplyNumber"), { "type": "null" }] } } } },
+        "Certificate": { "type": "object", "description": "Correct decimal digits, from 0 to 17, by a run in double-double arithmetic on the same numbers.", "required": ["digits"], "properties": {
+            "digits": { "type": "object", "description": "Of the worst number of each gradient.", "additionalProperties": { "type": "number", "minimum": 0, "maximum": 17 } },
+            "input_digits": { "type": "object", "description": "Of the worst number of each input's gradient.", "additionalProperties": { "type": "number", "minimum": 0, "maximum": 17 } },
+            "worst": { "type": "number", "minimum": 0, "maximum": 17, "description": "The fewest of all." },
+            "at": { "type": "object", "description": "Where that is.", "required": ["name", "index", "answered", "certified"], "properties": {
+                "name": { "type": "string" }, "index": { "type": "array", "items": { "type": "integer", "minimum": 0 } },
+                "answered": reference("ReplyNumber"), "certified": reference("ReplyNumber") } } } },
         "NonFinite": { "type": "object", "description": "Where a number first was not finite; only where one was.", "required": ["first_node", "pass"], "properties": { "first_node": { "type": "string", "description": "A node's id, or \"loss\"." }, "pass": { "type": "string", "enum": ["forward", "backward"] } } },
         "Meta": { "type": "object", "required": ["engine", "dtype", "request_hash"], "properties": {
             "engine": { "type": "string", "examples": ["dedz 0.1.0"] }, "dtype": { "type": "string", "enum": ["f64", "f32"] },

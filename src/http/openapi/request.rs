@@ -13,7 +13,7 @@ fn reference(name: &str) -> Value {
 }
 
 /// An object of these members, and no others.
-fn closed(description: &str, required: &[&str], properties: Value) -> Value {
+pub(super) fn closed(description: &str, required: &[&str], properties: Value) -> Value {
     json!({ "type": "object", "description": description, "required": required, "properties": properties, "additionalProperties": false })
 }
 
@@ -145,6 +145,8 @@ pub(super) fn schemas() -> Map<String, Value> {
                 "trace": { "default": true, "description": "Which nodes the trace shows: all, none, or those named.", "anyOf": [{ "type": "boolean" }, { "type": "array", "items": { "type": "string" } }] },
                 "wrt": { "description": "Whose gradients: names of parameters or inputs, with * for any characters; \"inputs\" adds all inputs. Every parameter where left out.", "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] },
                 "per_sample": { "type": "boolean", "default": false, "description": "Gradients of each sample's own loss, with a leading sample axis." },
+                "stats": { "type": "boolean", "default": false, "description": "Of gradients: adds `stats`, what the gradients of single samples are like (norms, variance, cosine to their mean), without holding them all. They are of each sample's own loss, as with `per_sample`." },
+                "certify": { "type": "boolean", "default": false, "description": "Of gradients: repeats the run in double-double arithmetic (32 digits) and adds `certificate`, the correct decimal digits of each gradient." },
                 "encoding": { "type": "string", "enum": ["nested", "flat", "base64"], "default": "nested", "description": "How the reply writes tensors." },
                 "allow_non_finite": { "type": "boolean", "default": false, "description": "Whether \"NaN\", \"Infinity\" and \"-Infinity\" are numbers in the request." },
             }),

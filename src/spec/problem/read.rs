@@ -66,6 +66,8 @@ fn options(json: Json<'_>, at: At<'_>, faults: &mut Faults) -> Options {
         (options.wrt, options.wrt_is_list) = (Some(owned(list)), is_list);
     }
     options.per_sample = fields.boolean("per_sample", faults).unwrap_or_default();
+    options.stats = fields.boolean("stats", faults).unwrap_or_default();
+    options.certify = fields.boolean("certify", faults).unwrap_or_default();
     let encodings = [("nested", Encoding::Nested), ("flat", Encoding::Flat), ("base64", Encoding::Base64)];
     options.encoding = fields.word("encoding", &encodings, faults).unwrap_or_default();
     options.allow_non_finite = fields.boolean("allow_non_finite", faults).unwrap_or_default();
