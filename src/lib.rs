@@ -11,9 +11,10 @@
 //! 4. [`tape`]: the two sweeps. They know no op.
 //! 5. [`ops`]: the primitives, one file each: shape rule, forward, vjp, cost, formula, laws.
 //! 6. [`tensor`]: shapes, arrays, the number types, the kernels.
-//! 7. [`analysis`]: the questions, pure functions from bytes to bytes; [`draw`] makes pictures of some answers.
-//! 8. [`store`]: where replicas share networks. The edges read and write it; nothing else does.
-//! 9. The two thin edges over them, a server and a command line, and [`config`].
+//! 7. [`optim`]: the optimisers, one file each. They know numbers alone.
+//! 8. [`analysis`]: the questions, pure functions from bytes to bytes; [`draw`] makes pictures of some answers.
+//! 9. [`store`]: where replicas share networks. The edges read and write it; nothing else does.
+//! 10. The two thin edges over them, a server and a command line, and [`config`].
 //!
 //! # Invariants
 //!
@@ -30,6 +31,7 @@
 //!   `ENTRY` and its laws; a line in [`ops::CATALOG`]. A rule that is missing does not compile.
 //! - **a layer**: a file in `lower/layers/` with its attributes and how it is made of primitives; a line in its `CATALOG`.
 //! - **a loss**: a file in `losses/`; a line in [`losses::CATALOG`].
+//! - **an optimiser**: a file in `optim/`; a line in [`optim::CATALOG`].
 //! - **an analysis**: a file in `analysis/` with its [`analysis::Analysis`], a line in [`analysis::ANALYSES`], a subcommand in
 //!   `cli`, and in `http/openapi` a file with the schemas of its arguments and its reply.
 
@@ -42,6 +44,7 @@ pub mod http;
 pub mod losses;
 pub mod lower;
 pub mod ops;
+pub mod optim;
 pub mod pool;
 pub mod spec;
 pub mod store;

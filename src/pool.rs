@@ -26,7 +26,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 pub use self::budget::{Budget, Hold};
 pub use self::lanes::Lane;
@@ -34,7 +34,7 @@ pub use self::lanes::Lane;
 use self::fence::fenced;
 use self::lanes::{Bounds, Lanes, Urgency};
 use crate::analysis::crew::Task;
-use crate::analysis::{Failure, Form, Guard, Library, Prepared, Question, Reply, Request, Slot, Stop, Stored};
+use crate::analysis::{Event, Failure, Form, Guard, Library, Prepared, Question, Reply, Request, Slot, Stop, Stored};
 use crate::config::{Admission, Limits};
 
 /// How a request is read, lowered, planned and priced: [`crate::analysis::prepare`], or a test's stand-in.
@@ -96,7 +96,12 @@ pub struct Job {
     pub deadline: Instant,
     /// What its bytes hold of the [`Budget`], until it is done.
     pub hold: Hold,
+    /// Who hears of what there is to tell on the way, if anybody does. Told all before the answer, and closed with the job.
+    pub listener: Option<Listener>,
 }
+
+/// Where a job's events go. They are priced like the rest of an answer, so what waits here for a slow client is bounded.
+pub type Listener = mpsc::UnboundedSender<Event>;
 
 /// How long the stages of a job took.
 #[derive(Debug, Clone, Copy, Default)]
@@ -229,7 +234,7 @@ impl Pool {
         if shared.closed.load(Ordering::Relaxed) {
             return Err(Refusal::Closed);
         }
-        let Job { question, form, parts, deadline, hold } = job;
+        let Job { question, form, parts, deadline, hold, listener } = job;
         let started = Instant::now();
         let guard = || shared.go_on(deadline, false);
         let prepared = shared.prepare(Stage::Raw(question, form, parts), &guard);
@@ -239,11 +244,11 @@ impl Pool {
             Ok(prepared) if prepared.cost().flops > shared.tiny_flops || prepared.cost().bytes > TINY_MEMORY => {
                 let lane = if prepared.cost().flops > shared.short_flops { Lane::Long } else { Lane::Short };
                 let (reply, ticket) = oneshot::channel();
-                let job = Waiting { stage: Stage::Priced(prepared), since: priced, deadline, times, reply, hold };
+                let job = Waiting { stage: Stage::Priced(prepared), since: priced, deadline, times, reply, hold, listener };
                 shared.admit(job, lane, Urgency::Interactive).map_err(|(refusal, _)| refusal)?;
                 return Ok(Begun::Waiting(ticket));
             }
-            Ok(prepared) => shared.run(prepared, &guard),
+            Ok(prepared) => shared.run(prepared, &guard, listener),
             Err(trouble) => Err(trouble),
         };
         times.run = priced.elapsed();
@@ -278,7 +283,7 @@ impl Pool {
         let (reply, ticket) = oneshot::channel();
         let now = Instant::now();
         let stage = Stage::Priced(prepared);
-        let waiting = Waiting { stage, since: now, deadline: now, times: Times::default(), reply, hold };
+        let waiting = Waiting { stage, since: now, deadline: now, times: Times::default(), reply, hold, listener: None };
         self.admit_patiently(waiting, Lane::Short, patience).await.map(|()| ticket)
     }
 
@@ -349,6 +354,7 @@ struct Waiting {
     times: Times,
     reply: oneshot::Sender<Answer>,
     hold: Hold,
+    listener: Option<Listener>,
 }
 
 /// How far a job has come.
@@ -360,9 +366,9 @@ enum Stage {
 impl Waiting {
     fn new(job: Job) -> (Self, Ticket) {
         let (reply, ticket) = oneshot::channel();
-        let Job { question, form, parts, deadline, hold } = job;
+        let Job { question, form, parts, deadline, hold, listener } = job;
         let stage = Stage::Raw(question, form, parts);
-        (Self { stage, since: Instant::now(), deadline, times: Times::default(), reply, hold }, ticket)
+        (Self { stage, since: Instant::now(), deadline, times: Times::default(), reply, hold, listener }, ticket)
     }
 }
 
@@ -485,17 +491,17 @@ impl Shared {
     fn advance(&self, mut job: Waiting, lane: Lane) {
         let started = Instant::now();
         job.times.queue += started - job.since;
-        let Waiting { stage, deadline, mut times, reply, hold, .. } = job;
+        let Waiting { stage, deadline, mut times, reply, hold, listener, .. } = job;
         let guard = || self.go_on(deadline, reply.is_closed());
         let prepared = self.prepare(stage, &guard);
         let priced = Instant::now();
         times.prepare += priced - started;
         let outcome = match prepared {
             Ok(prepared) if lane == Lane::Short && prepared.cost().flops > self.short_flops => {
-                let job = Waiting { stage: Stage::Priced(prepared), since: priced, deadline, times, reply, hold };
+                let job = Waiting { stage: Stage::Priced(prepared), since: priced, deadline, times, reply, hold, listener };
                 return self.demote(job);
             }
-            Ok(prepared) => self.run(prepared, &guard),
+            Ok(prepared) => self.run(prepared, &guard, listener),
             Err(trouble) => Err(trouble),
         };
         times.run = priced.elapsed();
@@ -525,8 +531,12 @@ impl Shared {
         })
     }
 
-    fn run(&self, prepared: Box<dyn Prepared>, guard: Guard<'_>) -> Result<Reply, Trouble> {
-        self.fenced(|| prepared.run(guard))
+    fn run(&self, prepared: Box<dyn Prepared>, guard: Guard<'_>, listener: Option<Listener>) -> Result<Reply, Trouble> {
+        self.fenced(|| match listener {
+            None => prepared.run(guard),
+            // One that has gone is noticed by the guard: it dropped its ticket too.
+            Some(listener) => prepared.run_telling(guard, &mut |event| drop(listener.send(event))),
+        })
     }
 
     fn fenced<T>(&self, f: impl FnOnce() -> Result<T, Failure>) -> Result<T, Trouble> {
@@ -573,10 +583,10 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::Cost;
+    use crate::analysis::{Cost, Tell};
     use std::future::Future;
     use std::pin::pin;
-    use std::sync::mpsc;
+    use std::sync::mpsc as channel;
     use std::task::Poll;
 
     const AGES: Duration = Duration::from_secs(3600);
@@ -587,6 +597,24 @@ mod tests {
     struct Scripted {
         flops: u64,
         run: Run,
+    }
+
+    /// A job that tells three things and answers.
+    struct Talkative;
+
+    impl Prepared for Talkative {
+        fn cost(&self) -> Cost {
+            Cost { flops: SHORT, bytes: 0 }
+        }
+
+        fn run(self: Box<Self>, _: Guard<'_>) -> Result<Reply, Failure> {
+            reply("silent")
+        }
+
+        fn run_telling(self: Box<Self>, _: Guard<'_>, tell: Tell<'_>) -> Result<Reply, Failure> {
+            (0..3_u8).for_each(|n| tell(Event { name: "step", data: vec![n] }));
+            reply("told")
+        }
     }
 
     impl Prepared for Scripted {
@@ -631,7 +659,14 @@ mod tests {
             actions.push(Some(action));
             let parts = Parts { problem: (actions.len() - 1).to_string().into(), ..Parts::default() };
             let deadline = Instant::now() + AGES;
-            Job { question: &crate::analysis::FORWARD, form: Form::Json, parts, deadline, hold: self.budget.hold() }
+            Job {
+                question: &crate::analysis::FORWARD,
+                form: Form::Json,
+                parts,
+                deadline,
+                hold: self.budget.hold(),
+                listener: None,
+            }
         }
 
         /// A job that costs `flops` and does `run`.
@@ -644,9 +679,9 @@ mod tests {
         }
 
         /// A job that says when it has begun and ends when told to.
-        fn blocking(&self, flops: u64) -> (Job, mpsc::Receiver<()>, mpsc::Sender<()>) {
-            let (begun, has_begun) = mpsc::channel();
-            let (release, released) = mpsc::channel::<()>();
+        fn blocking(&self, flops: u64) -> (Job, channel::Receiver<()>, channel::Sender<()>) {
+            let (begun, has_begun) = channel::channel();
+            let (release, released) = channel::channel::<()>();
             let job = self.costing(flops, move |_| {
                 begun.send(()).unwrap();
                 let _ = released.recv();
@@ -656,9 +691,9 @@ mod tests {
         }
 
         /// A job that goes on until it is stopped, and says why.
-        fn endless(&self, flops: u64) -> (Job, mpsc::Receiver<()>, mpsc::Receiver<Stop>) {
-            let (begun, has_begun) = mpsc::channel();
-            let (stopped, why) = mpsc::channel();
+        fn endless(&self, flops: u64) -> (Job, channel::Receiver<()>, channel::Receiver<Stop>) {
+            let (begun, has_begun) = channel::channel();
+            let (stopped, why) = channel::channel();
             let job = self.costing(flops, move |guard| {
                 begun.send(()).unwrap();
                 loop {
@@ -768,6 +803,26 @@ mod tests {
         assert!(matches!(trouble(refused), Trouble::Overloaded));
         assert_eq!(text(moved), "moved");
         assert_eq!(text(blocker), "released");
+    }
+
+    #[test]
+    fn a_listener_hears_everything_before_the_answer_and_then_the_end() {
+        let stage = stage(1, 4, 4);
+        let talkative = || stage.job(Box::new(|| Ok(Box::new(Talkative))));
+        for in_place in [true, false] {
+            let (listener, mut heard) = mpsc::unbounded_channel();
+            let job = Job { listener: Some(listener), ..talkative() };
+            let answered = if in_place {
+                let Begun::Answered(answer) = stage.pool.begin(job).unwrap() else { panic!("a tiny job") };
+                String::from_utf8(answer.outcome.unwrap().body).unwrap()
+            } else {
+                text(stage.pool.submit(job).unwrap())
+            };
+            assert_eq!(answered, "told");
+            let events: Vec<_> = std::iter::from_fn(|| heard.blocking_recv()).map(|event| event.data).collect();
+            assert_eq!(events, [[0], [1], [2]]);
+        }
+        assert_eq!(text(stage.pool.submit(talkative()).unwrap()), "silent");
     }
 
     #[test]

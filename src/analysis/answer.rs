@@ -5,7 +5,7 @@ use super::run::NonFinite;
 use super::stats::{self, Stats};
 use super::{ENGINE, Form, Reply};
 use crate::losses::Echo;
-use crate::ops::attributes::Value;
+use crate::ops::attributes::{Value, Values};
 use crate::spec::problem::Encoding;
 use crate::spec::safetensors::File;
 use crate::spec::write::{Wire, Writer};
@@ -59,7 +59,9 @@ impl<S: Wire> Answer<'_, S> {
         match form {
             Form::Safetensors => Reply { content_type: form.media_type(), body: self.safetensors() },
             // Pictures are drawn elsewhere.
-            Form::Json | Form::Svg | Form::Dot => Reply { content_type: Form::Json.media_type(), body: self.json(encoding) },
+            Form::Json | Form::EventStream | Form::Svg | Form::Dot => {
+                Reply { content_type: Form::Json.media_type(), body: self.json(encoding) }
+            }
         }
     }
 
@@ -138,11 +140,7 @@ impl<S: Wire> Answer<'_, S> {
     }
 
     fn meta(&self, w: &mut Writer) {
-        w.object(|w| {
-            w.key("engine").string(ENGINE);
-            w.key("dtype").string(S::DTYPE);
-            w.key("request_hash").string(self.request_hash);
-        });
+        meta::<S>(w, self.request_hash);
     }
 
     fn safetensors(&self) -> Vec<u8> {
@@ -166,11 +164,6 @@ impl<S: Wire> Answer<'_, S> {
                 put(format!("trace/{}/{name}", entry.id), tensor);
             }
         }
-        let text = |write: &dyn Fn(&mut Writer)| {
-            let mut w = Writer::new();
-            write(&mut w);
-            String::from_utf8_lossy(&w.into_bytes()).into_owned()
-        };
         let mut metadata = Vec::new();
         if let Some(loss) = self.loss {
             file.put("loss", Shape::SCALAR, &[loss]);
@@ -196,6 +189,42 @@ impl<S: Wire> Answer<'_, S> {
     }
 }
 
+/// A piece of JSON as a string, for the metadata of a file.
+pub(super) fn text(write: &dyn Fn(&mut Writer)) -> String {
+    let mut w = Writer::new();
+    write(&mut w);
+    String::from_utf8_lossy(&w.into_bytes()).into_owned()
+}
+
+/// `meta`.
+pub(super) fn meta<S: Wire>(w: &mut Writer, request_hash: &str) {
+    w.object(|w| {
+        w.key("engine").string(ENGINE);
+        w.key("dtype").string(S::DTYPE);
+        w.key("request_hash").string(request_hash);
+    });
+}
+
+/// Attributes with their values, members of an object; those that are absent are left out.
+pub(super) fn attributes(w: &mut Writer, values: &Values) {
+    for (name, value) in values.iter() {
+        match value {
+            Value::Absent => {}
+            Value::Number(x) => w.key(name).number(*x),
+            Value::Integer(n) => w.key(name).raw(n.to_string().as_bytes()),
+            Value::Boolean(truth) => w.key(name).boolean(*truth),
+            Value::Word(text) | Value::Seed(text) => w.key(name).string(text),
+            Value::Integers(list) => w.key(name).array(|w| list.iter().for_each(|n| w.raw(n.to_string().as_bytes()))),
+            Value::Numbers(list) => w.key(name).array(|w| list.iter().for_each(|&x| w.number(x))),
+            Value::Tensor { shape, data } => {
+                if let Ok(shape) = Shape::new(shape) {
+                    w.key(name).tensor(shape, data, Encoding::Nested);
+                }
+            }
+        }
+    }
+}
+
 pub(super) fn non_finite(w: &mut Writer, found: &NonFinite) {
     w.object(|w| {
         w.key("first_node").string(&found.first_node);
@@ -212,21 +241,7 @@ pub(super) fn objective(w: &mut Writer, echo: &Echo) {
         } else {
             w.key("of").string(&of[0]);
         }
-        for (name, value) in echo.attributes.iter() {
-            match value {
-                Value::Absent => {}
-                Value::Number(x) => w.key(name).number(*x),
-                Value::Integer(n) => w.key(name).raw(n.to_string().as_bytes()),
-                Value::Boolean(truth) => w.key(name).boolean(*truth),
-                Value::Word(text) | Value::Seed(text) => w.key(name).string(text),
-                Value::Integers(list) => w.key(name).array(|w| list.iter().for_each(|n| w.raw(n.to_string().as_bytes()))),
-                Value::Tensor { shape, data } => {
-                    if let Ok(shape) = Shape::new(shape) {
-                        w.key(name).tensor(shape, data, Encoding::Nested);
-                    }
-                }
-            }
-        }
+        attributes(w, &echo.attributes);
         w.key("reduction").string(echo.reduction.as_str());
         w.key("samples").integer(echo.samples as u64);
         w.key("divisor").number(echo.divisor);

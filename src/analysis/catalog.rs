@@ -1,10 +1,11 @@
-//! The catalogue: every op, layer and loss with its attributes, parameters, formula and derivative. It is read off the same
+//! The catalogue: every op, layer, loss and optimiser with its attributes, parameters, formula and derivative. It is read off the same
 //! tables that requests are read by.
 
 use crate::losses;
 use crate::lower::layers::{self, Activation, OutputDoc, ParameterDoc};
 use crate::ops::attributes::{Attribute, Default, Kind};
 use crate::ops::{self, Arity};
+use crate::optim;
 use crate::spec::write::Writer;
 
 /// One entry of the catalogue, whatever it is of.
@@ -107,6 +108,16 @@ pub fn json() -> Vec<u8> {
         w.key("ops").array(|w| ops().for_each(|one| item(w, &one)));
         w.key("layers").array(|w| layers().for_each(|one| item(w, &one)));
         w.key("losses").array(|w| losses().for_each(|one| item(w, &one)));
+        w.key("optimizers").array(|w| {
+            for one in optim::CATALOG {
+                w.object(|w| {
+                    w.key("name").string(one.name);
+                    w.key("summary").string(one.summary);
+                    w.key("formula").string(one.formula);
+                    w.key("attributes").array(|w| one.attributes.iter().for_each(|one| attribute(w, one)));
+                });
+            }
+        });
     });
     w.into_bytes()
 }
@@ -162,6 +173,7 @@ fn attribute(w: &mut Writer, attribute: &Attribute) {
         w.key("name").string(attribute.name);
         let (kind, words) = match attribute.kind {
             Kind::Number => ("number", &[][..]),
+            Kind::Numbers(_) => ("list of numbers", &[][..]),
             Kind::Integer => ("integer", &[][..]),
             Kind::Boolean => ("boolean", &[][..]),
             Kind::Word(words) => ("string", words),
@@ -185,6 +197,7 @@ fn attribute(w: &mut Writer, attribute: &Attribute) {
             Default::Word(word) => w.key("default").string(word),
             Default::Integers(&[n]) => w.key("default").raw(n.to_string().as_bytes()),
             Default::Integers(list) => w.key("default").array(|w| list.iter().for_each(|n| w.raw(n.to_string().as_bytes()))),
+            Default::Numbers(list) => w.key("default").array(|w| list.iter().for_each(|&x| w.number(x))),
         }
         w.key("description").string(attribute.doc);
     });

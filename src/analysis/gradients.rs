@@ -36,7 +36,7 @@ pub const GRADIENTS: Analysis = Analysis {
     forms: &[Form::Json, Form::Safetensors, Form::Svg, Form::Dot],
     prepare: |request, form, limits| match form {
         Form::Svg | Form::Dot => picture::prepare(request, form, limits),
-        Form::Json | Form::Safetensors => prepare(request, form, limits, true),
+        Form::Json | Form::Safetensors | Form::EventStream => prepare(request, form, limits, true),
     },
 };
 

@@ -7,6 +7,7 @@ mod certify;
 mod check;
 pub mod crew;
 mod derivation;
+mod descend;
 mod flow;
 mod function;
 mod gradients;
@@ -37,6 +38,7 @@ use sha2::{Digest, Sha256};
 pub use check::CHECK;
 pub(crate) use check::methods as check_methods;
 pub use derivation::DERIVATION;
+pub use descend::{ARGUMENTS as DESCEND_ARGUMENTS, DESCEND};
 pub use flow::FLOW;
 pub use gradients::{FORWARD, GRADIENTS};
 pub use hessian::HESSIAN;
@@ -60,7 +62,7 @@ use crate::spec::{json, safetensors};
 /// The questions that a client may ask, in the order in which they are documented. Routes, the OpenAPI document and `--url` are
 /// read off this list.
 pub const ANALYSES: &[Question] =
-    &[&GRADIENTS, &FORWARD, &VALIDATE, &CHECK, &JVP, &VJP, &JACOBIAN, &HVP, &HESSIAN, &DERIVATION, &FLOW];
+    &[&GRADIENTS, &FORWARD, &VALIDATE, &CHECK, &JVP, &VJP, &JACOBIAN, &HVP, &HESSIAN, &DERIVATION, &FLOW, &DESCEND];
 
 /// One of [`ANALYSES`].
 pub type Question = &'static Analysis;
@@ -98,6 +100,8 @@ pub enum Form {
     Svg,
     /// `text/vnd.graphviz`: the same graph in Graphviz's language.
     Dot,
+    /// `text/event-stream`: what there is to tell on the way, then the answer as JSON.
+    EventStream,
 }
 
 impl Form {
@@ -108,6 +112,7 @@ impl Form {
             Self::Safetensors => "application/vnd.safetensors",
             Self::Svg => "image/svg+xml",
             Self::Dot => "text/vnd.graphviz",
+            Self::EventStream => "text/event-stream",
         }
     }
 }
@@ -198,6 +203,18 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
+/// Something to tell on the way to an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// What kind of thing it is.
+    pub name: &'static str,
+    /// JSON on one line.
+    pub data: Vec<u8>,
+}
+
+/// Who is told.
+pub type Tell<'a> = &'a mut dyn FnMut(Event);
+
 /// A request that was read, lowered, planned and priced, ready to run.
 pub trait Prepared: Send {
     /// What it will cost.
@@ -207,6 +224,15 @@ pub trait Prepared: Send {
     /// # Errors
     /// [`Failure::Stopped`] when `guard` says so.
     fn run(self: Box<Self>, guard: Guard<'_>) -> Result<Reply, Failure>;
+    /// As [`Prepared::run`], with the same answer, and `tell` hears of each event as it happens. Most questions have nothing to
+    /// tell before their answer.
+    ///
+    /// # Errors
+    /// As [`Prepared::run`].
+    fn run_telling(self: Box<Self>, guard: Guard<'_>, tell: Tell<'_>) -> Result<Reply, Failure> {
+        let _ = tell;
+        self.run(guard)
+    }
 }
 
 /// Read, lower, plan and price a request. Allocates in proportion to the request's own bytes only.
@@ -244,13 +270,7 @@ fn pose<'a, T>(
     let mut problem = read(request, question, limits, &mut faults)?;
     let options = problem.options.clone();
     let arguments = problem.extra.pop().map(|(_, json)| json);
-    let stored = match problem.reference.take() {
-        None => None,
-        Some(name) => {
-            let stored = request.stored(&name);
-            Some(stored.ok_or_else(|| Failure::unknown_network(name))?)
-        }
-    };
+    let stored = named(request, &mut problem)?;
     let problem = match &stored {
         None => problem,
         Some(stored) => stored.lend(problem),
@@ -270,6 +290,13 @@ fn pose<'a, T>(
         memo.learn(text, pattern);
     }
     Ok((posed, own))
+}
+
+/// The stored network that a problem names, if it names one; it lends what it has.
+fn named(request: Request<'_>, problem: &mut Problem<'_>) -> Result<Option<Arc<Stored>>, Failure> {
+    let Some(name) = problem.reference.take() else { return Ok(None) };
+    let stored = request.stored(&name);
+    stored.map(Some).ok_or_else(|| Failure::unknown_network(name))
 }
 
 /// The request's JSON and parts as one problem.

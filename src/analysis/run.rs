@@ -54,7 +54,16 @@ impl Job {
 
     /// Make the leaves and sweep forward.
     pub(super) fn forward<S: Scalar>(&self, guard: Guard<'_>) -> Result<Run<'_, S>, Stop> {
-        Tape::forward(&self.lowered.graph, &self.plan, |id| self.leaf(id), guard).map(|tape| Run { job: self, tape })
+        self.forward_from(|id| self.leaf(id), guard)
+    }
+
+    /// Sweep forward from these leaves.
+    pub(super) fn forward_from<S: Scalar>(
+        &self,
+        leaf: impl FnMut(NodeId) -> Tensor<S>,
+        guard: Guard<'_>,
+    ) -> Result<Run<'_, S>, Stop> {
+        Tape::forward(&self.lowered.graph, &self.plan, leaf, guard).map(|tape| Run { job: self, tape })
     }
 
     /// Where a leaf stands in the list of leaves.
@@ -165,9 +174,18 @@ impl<'j, S: Scalar> Run<'j, S> {
 
     /// Where a number first was not finite: in the order of the forward sweep, else in that of the backward sweep.
     pub(super) fn first_non_finite(&self, guard: Guard<'_>) -> Result<NonFinite, Stop> {
+        self.first_non_finite_from(|id| self.job.leaf(id), guard)
+    }
+
+    /// As [`Run::first_non_finite`], of a run from these leaves.
+    pub(super) fn first_non_finite_from(
+        &self,
+        leaf: impl FnMut(NodeId) -> Tensor<S>,
+        guard: Guard<'_>,
+    ) -> Result<NonFinite, Stop> {
         let job = self.job;
         let plan = job.watched();
-        let tape = Tape::<S>::forward(&job.lowered.graph, &plan, |id| leaf(&job.lowered, id), guard)?;
+        let tape = Tape::<S>::forward(&job.lowered.graph, &plan, leaf, guard)?;
         let finite = |tensor: &Tensor<S>| tensor.data().iter().all(|x| x.is_finite());
         let both = |node: &Traced| node.a.into_iter().chain([node.z]);
         if let Some(node) = job.lowered.nodes.iter().find(|node| both(node).any(|id| !finite(tape.value(id)))) {
@@ -190,7 +208,7 @@ impl<'j, S: Scalar> Run<'j, S> {
 }
 
 /// The node that a canonical name belongs to.
-fn owner(parameter: &str) -> String {
+pub(super) fn owner(parameter: &str) -> String {
     let target = parameter.rsplit_once("->").map_or(parameter, |(_, target)| target);
     target.split('.').next().unwrap_or(target).to_owned()
 }

@@ -1,6 +1,6 @@
 //! `dedz gradients|forward|…`: the same questions, the same JSON, with or without a server.
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::{Stopped, indent, shown};
-use crate::analysis::{self, Failure, Form, Guard, KEEP, Question, Request, Slot, Stop, Stored};
+use crate::analysis::{self, Event, Failure, Form, Guard, KEEP, Question, Request, Slot, Stop, Stored, Tell};
 use crate::config::Limits;
 use crate::http::problem::{Error, Problem};
 use crate::spec::fault::{At, Code, Faults};
@@ -35,10 +35,34 @@ pub(super) struct Ask {
     limits: Limits,
 }
 
+/// A reply, or a problem document.
+pub(super) type Answered = Result<Vec<u8>, Vec<u8>>;
+
 impl Ask {
     pub(super) fn run(&self, question: Question) -> Result<(), Stopped> {
         let problem = self.read()?;
-        match self.ask(question, problem, Form::Json)? {
+        let answered = self.answer(question, problem, Form::Json, None)?;
+        self.show(answered)
+    }
+
+    /// Compute or send; `tell` hears of what happens on the way.
+    pub(super) fn answer(
+        &self,
+        question: Question,
+        problem: Vec<u8>,
+        form: Form,
+        tell: Option<Tell<'_>>,
+    ) -> Result<Answered, Stopped> {
+        match (&self.url, tell) {
+            (None, tell) => self.compute(question, &problem, form, tell),
+            (Some(url), Some(tell)) if question.forms.contains(&Form::EventStream) => self.follow(url, question, problem, tell),
+            (Some(url), _) => self.send(url, question, problem, form),
+        }
+    }
+
+    /// Print what came back.
+    pub(super) fn show(&self, answered: Answered) -> Result<(), Stopped> {
+        match answered {
             Ok(reply) => print(&reply),
             Err(document) if self.json => {
                 let mut out = std::io::stderr().lock();
@@ -49,14 +73,6 @@ impl Ask {
                 shown::problem(&document);
                 Err(Stopped::Problem(String::new()))
             }
-        }
-    }
-
-    /// The reply in a form, or the problem document; from here or from a service.
-    pub(super) fn ask(&self, question: Question, problem: Vec<u8>, form: Form) -> Result<Result<Vec<u8>, Vec<u8>>, Stopped> {
-        match &self.url {
-            None => self.compute(question, &problem, form),
-            Some(url) => send(url, self.key.as_deref(), question, problem, form),
         }
     }
 
@@ -71,12 +87,11 @@ impl Ask {
         std::fs::read(&self.file).map_err(unreadable)
     }
 
-    /// The reply, or the problem document.
-    fn compute(&self, question: Question, problem: &[u8], form: Form) -> Result<Result<Vec<u8>, Vec<u8>>, Stopped> {
+    fn compute(&self, question: Question, problem: &[u8], form: Form, mut tell: Option<Tell<'_>>) -> Result<Answered, Stopped> {
         let request = Request { problem, ..Request::default() };
-        let answered = match self.answer(question, request, form) {
+        let answered = match self.run_here(question, request, form, &mut tell) {
             Err(Failure::UnknownNetwork { name, .. }) => match self.fetch(&name)? {
-                Some(network) => self.answer(question, Request { network: Some(&network), ..request }, form),
+                Some(network) => self.run_here(question, Request { network: Some(&network), ..request }, form, &mut tell),
                 None => Err(self.unknown(name)),
             },
             answered => answered,
@@ -90,11 +105,21 @@ impl Ask {
         }))
     }
 
-    fn answer(&self, question: Question, request: Request<'_>, form: Form) -> Result<Vec<u8>, Failure> {
+    fn run_here(
+        &self,
+        question: Question,
+        request: Request<'_>,
+        form: Form,
+        tell: &mut Option<Tell<'_>>,
+    ) -> Result<Vec<u8>, Failure> {
         let deadline = Instant::now() + self.limits.deadline();
         let guard: Guard<'_> = &|| if Instant::now() < deadline { Ok(()) } else { Err(Stop::Deadline) };
         let prepared = analysis::prepare(question, request, form, &self.limits)?;
-        prepared.run(guard).map(|reply| reply.body)
+        let reply = match tell {
+            None => prepared.run(guard),
+            Some(tell) => prepared.run_telling(guard, &mut **tell),
+        };
+        reply.map(|reply| reply.body)
     }
 
     /// A network from the store, if there is a store and the network in it is what its name says.
@@ -107,7 +132,7 @@ impl Ask {
         let slot = Arc::new(Slot::default());
         let request = Request { problem: &problem, parameters: parameters.as_deref(), keep: Some(&slot), ..Request::default() };
         // Whatever else is wrong with what stands there: it is not the network that is meant.
-        let read = self.answer(&KEEP, request, Form::Json).is_ok();
+        let read = self.run_here(&KEEP, request, Form::Json, &mut None).is_ok();
         Ok(slot.get().filter(|stored| read && stored.name() == name).cloned())
     }
 
@@ -125,33 +150,67 @@ impl Ask {
     }
 }
 
-/// What the service answers: its reply, or its problem document.
-fn send(
-    url: &str,
-    key: Option<&str>,
-    question: Question,
-    problem: Vec<u8>,
-    form: Form,
-) -> Result<Result<Vec<u8>, Vec<u8>>, Stopped> {
-    let url = format!("{}/v1/{}", url.trim_end_matches('/'), question.name);
-    let lost = |error: reqwest::Error| {
-        // The innermost cause says what happened; the outer ones only repeat the address.
-        let mut cause: &dyn std::error::Error = &error;
-        while let Some(inner) = cause.source() {
-            cause = inner;
-        }
-        Stopped::Problem(format!("{url}: {cause}"))
-    };
-    let client = reqwest::blocking::Client::builder().timeout(None).build().map_err(lost)?;
-    let request = client.post(&url).header("content-type", "application/json").header("accept", form.media_type());
-    let mut request = request.body(problem);
-    if let Some(key) = key {
-        request = request.bearer_auth(key);
+impl Ask {
+    /// What the service answers.
+    fn send(&self, url: &str, question: Question, problem: Vec<u8>, form: Form) -> Result<Answered, Stopped> {
+        let response = self.post(url, question, form, problem)?;
+        let success = response.status().is_success();
+        let body = response.bytes().map_err(|error| lost(url, &error))?.to_vec();
+        Ok(if success { Ok(body) } else { Err(body) })
     }
-    let response = request.send().map_err(lost)?;
-    let success = response.status().is_success();
-    let body = response.bytes().map_err(lost)?.to_vec();
-    Ok(if success { Ok(body) } else { Err(body) })
+
+    /// What the service answers in the end, and on the way as an event stream.
+    fn follow(&self, url: &str, question: Question, problem: Vec<u8>, tell: Tell<'_>) -> Result<Answered, Stopped> {
+        let response = self.post(url, question, Form::EventStream, problem)?;
+        if !response.status().is_success() {
+            return Ok(Err(response.bytes().map_err(|error| lost(url, &error))?.to_vec()));
+        }
+        events(BufReader::new(response), tell)
+            .map_err(|error| lost(url, &error))?
+            .ok_or_else(|| Stopped::Problem(format!("{url}: the stream ended without an answer")))
+    }
+
+    fn post(&self, url: &str, question: Question, form: Form, problem: Vec<u8>) -> Result<reqwest::blocking::Response, Stopped> {
+        let address = format!("{}/v1/{}", url.trim_end_matches('/'), question.name);
+        let client = reqwest::blocking::Client::builder().timeout(None).build().map_err(|error| lost(url, &error))?;
+        let mut request = client.post(&address).header("content-type", "application/json").header("accept", form.media_type());
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key);
+        }
+        request.body(problem).send().map_err(|error| lost(&address, &error))
+    }
+}
+
+/// Read a `text/event-stream` up to its `done` or `error`; nothing if it has neither.
+fn events(stream: impl BufRead, tell: Tell<'_>) -> std::io::Result<Option<Answered>> {
+    let (mut name, mut data) = (String::new(), String::new());
+    for line in stream.lines() {
+        let line = line?;
+        if let Some(value) = line.strip_prefix("event:") {
+            value.trim_start().clone_into(&mut name);
+        } else if let Some(value) = line.strip_prefix("data:") {
+            data.push_str(value.strip_prefix(' ').unwrap_or(value));
+        } else if line.is_empty() {
+            let data = std::mem::take(&mut data).into_bytes();
+            match name.as_str() {
+                "done" => return Ok(Some(Ok(data))),
+                "error" => return Ok(Some(Err(data))),
+                "step" => tell(Event { name: "step", data }),
+                _ => {}
+            }
+            name.clear();
+        }
+    }
+    Ok(None)
+}
+
+/// The innermost cause says what happened; the outer ones only repeat the address.
+fn lost(url: &str, error: &dyn std::error::Error) -> Stopped {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    Stopped::Problem(format!("{url}: {cause}"))
 }
 
 /// Compact where a program reads it, laid out where a person does.
@@ -164,4 +223,28 @@ fn print(reply: &[u8]) -> Result<(), Stopped> {
     }
     out.write_all(b"\n")?;
     Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(stream: &str, told: &[&str], answered: Option<Answered>) {
+        let mut heard = Vec::new();
+        let found = events(stream.as_bytes(), &mut |event| heard.push(String::from_utf8(event.data).unwrap())).unwrap();
+        assert_eq!((heard.iter().map(String::as_str).collect::<Vec<_>>(), found), (told.to_vec(), answered), "{stream:?}");
+    }
+
+    #[test]
+    fn a_stream_is_read_to_its_answer() {
+        let text = |text: &str| text.as_bytes().to_vec();
+        check(
+            "event: step\ndata: {}\n\n: keep-alive\n\nevent:done\ndata:1\n\nevent: step\ndata: 2\n\n",
+            &["{}"],
+            Some(Ok(text("1"))),
+        );
+        check("event: error\r\ndata: {\r\ndata: }\r\n\r\n", &[], Some(Err(text("{}"))));
+        check("event: other\ndata: 1\n\ndata: 2\n\n", &[], None);
+        check("event: done\ndata: 1", &[], None);
+    }
 }

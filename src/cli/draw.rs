@@ -35,7 +35,7 @@ impl Draw {
     pub(super) fn run(&self) -> Result<(), Stopped> {
         let form = form(&self.output)?;
         let problem = self.ask.read()?;
-        match self.ask.ask(self.question(&problem), problem, form)? {
+        match self.ask.answer(self.question(&problem), problem, form, None)? {
             Ok(picture) => {
                 let name = self.output.display();
                 std::fs::write(&self.output, picture).map_err(|error| Stopped::Problem(format!("cannot write {name}: {error}")))

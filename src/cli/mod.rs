@@ -4,10 +4,12 @@
 
 mod ask;
 mod demo;
+mod descend;
 mod draw;
 mod health;
 mod indent;
 mod openapi;
+mod progress;
 mod serve;
 mod shown;
 
@@ -54,6 +56,8 @@ enum Command {
     Hvp(ask::Ask),
     /// The second derivatives of the loss, as one matrix.
     Hessian(ask::Ask),
+    /// Steps of an optimiser: losses on the way and the parameters at the end.
+    Descend(ask::Ask),
     /// Print the OpenAPI document.
     Openapi(openapi::Openapi),
     /// Ask a running service whether it lives: exit 0 if so, else 1.
@@ -95,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Jacobian(ask) => ask.run(&analysis::JACOBIAN),
         Command::Hvp(ask) => ask.run(&analysis::HVP),
         Command::Hessian(ask) => ask.run(&analysis::HESSIAN),
+        Command::Descend(ask) => descend::run(&ask),
         Command::Openapi(openapi) => openapi.run(),
         Command::Health(health) => health.run(),
         Command::Demo(demo) => demo.run(),

@@ -15,7 +15,7 @@ use super::body::Incoming;
 use super::media::{self, Input};
 use super::networks::{Ask, lacking};
 use super::problem::Error;
-use super::{multipart, ndjson};
+use super::{event_stream, multipart, ndjson};
 use crate::analysis::{ANALYSES, Form, Question, Reply};
 use crate::pool::{Answer, Job, Parts, Ticket, Times, Trouble};
 
@@ -50,7 +50,12 @@ pub(super) async fn ask(app: Arc<App>, question: Question, request: Request) -> 
         Input::Json | Input::Ndjson => Parts { problem: bytes, ..Parts::default() },
     };
     parts.query = query;
-    respond(app.answer(Ask { question, form, deadline: arrival + patience, patience }, parts, hold).await?)
+    let ask = Ask { question, form, deadline: arrival + patience, patience };
+    if form == Form::EventStream {
+        let id = head.extensions.get().cloned().unwrap_or_default();
+        return event_stream::answer(app, ask, parts, hold, id).await;
+    }
+    respond(app.answer(ask, parts, hold, None).await?)
 }
 
 /// How long the client waits: the service's deadline, or the header's where that is shorter.
@@ -102,7 +107,7 @@ impl super::ndjson::Line {
     pub(super) fn job(&self, app: &App, question: Question, query: &str, deadline: Instant) -> Job {
         let library = Some(Arc::clone(&app.library));
         let parts = Parts { problem: self.text.clone(), query: query.to_owned(), library, ..Parts::default() };
-        Job { question, form: Form::Json, parts, deadline, hold: app.budget.hold() }
+        Job { question, form: Form::Json, parts, deadline, hold: app.budget.hold(), listener: None }
     }
 
     /// Ask about one line, waiting for room in the pool.

@@ -7,6 +7,7 @@ mod analyses;
 mod app;
 mod body;
 mod edge;
+mod event_stream;
 mod linger;
 mod media;
 mod metrics;

@@ -15,7 +15,7 @@ use super::media::{self, Input};
 use super::multipart;
 use super::problem::Error;
 use crate::analysis::{Failure, Form, KEEP, Question, Slot, Stored};
-use crate::pool::{Answer, Begun, Hold, Job, Parts, Trouble};
+use crate::pool::{Answer, Begun, Hold, Job, Listener, Parts, Trouble};
 use crate::spec::fault::{At, Code, Faults};
 use crate::store::{Object, Store, Unavailable};
 
@@ -117,10 +117,17 @@ pub(super) fn lacking(answer: &Answer) -> Option<&str> {
 
 impl App {
     /// Answer a problem; where it names a network that is not in memory, with the one in the store.
-    pub(super) async fn answer(&self, ask: Ask, mut parts: Parts, hold: Hold) -> Result<Answer, Error> {
+    /// `listener` hears of what there is to tell on the way.
+    pub(super) async fn answer(
+        &self,
+        ask: Ask,
+        mut parts: Parts,
+        hold: Hold,
+        listener: Option<Listener>,
+    ) -> Result<Answer, Error> {
         parts.library = Some(Arc::clone(&self.library));
         let again = self.config.networks.store.is_some().then(|| parts.clone());
-        let answer = self.attempt(ask, parts, hold).await?;
+        let answer = self.attempt(ask, parts, hold, listener.clone()).await?;
         let (Some(mut parts), Some(name)) = (again, lacking(&answer)) else { return Ok(answer) };
         let Some(network) = self.fetch(ask, name).await? else { return Ok(answer) };
         parts.network = Some(network);
@@ -128,12 +135,12 @@ impl App {
         if !hold.grow(parts.bytes()) {
             return Err(Error::Overloaded);
         }
-        self.attempt(ask, parts, hold).await
+        self.attempt(ask, parts, hold, listener).await
     }
 
-    async fn attempt(&self, ask: Ask, parts: Parts, hold: Hold) -> Result<Answer, Error> {
+    async fn attempt(&self, ask: Ask, parts: Parts, hold: Hold, listener: Option<Listener>) -> Result<Answer, Error> {
         let Ask { question, form, deadline, patience } = ask;
-        match self.pool.begin(Job { question, form, parts, deadline, hold })? {
+        match self.pool.begin(Job { question, form, parts, deadline, hold, listener })? {
             Begun::Answered(answer) => Ok(answer),
             Begun::Waiting(ticket) => await_answer(ticket, deadline, patience).await,
         }
@@ -144,7 +151,7 @@ impl App {
         let slot = Arc::new(Slot::default());
         let Object { problem, parameters } = object;
         let parts = Parts { problem, parameters, keep: Some(Arc::clone(&slot)), ..Parts::default() };
-        let answer = self.attempt(Ask { question: &KEEP, form: Form::Json, ..ask }, parts, hold).await?;
+        let answer = self.attempt(Ask { question: &KEEP, form: Form::Json, ..ask }, parts, hold, None).await?;
         Ok((slot.get().cloned(), answer))
     }
 

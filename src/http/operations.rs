@@ -61,7 +61,7 @@ pub(super) async fn info(State(app): State<Arc<App>>) -> Response {
     })
 }
 
-/// Every op, layer and loss with its attributes, parameters, formula and derivative.
+/// Every op, layer, loss and optimiser with its attributes, parameters, formula and derivative.
 #[utoipa::path(get, path = "/v1/ops", operation_id = "ops", tag = "catalogue",
     responses((status = 200, description = "The catalogue", body = serde_json::Value)))]
 pub(super) async fn ops() -> Response {

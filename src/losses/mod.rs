@@ -141,17 +141,18 @@ pub(crate) fn lower(
     let weights = weights?;
     let weighted = weights.is_some();
     let weights = weights.unwrap_or_else(|| vec![1.0; samples]);
+    let shares = match denominators {
+        Some(denominators) => weights.iter().zip(denominators).map(|(w, d)| w * d).collect(),
+        None => weights.clone(),
+    };
     let divisor = match reduction {
         Reduction::Sum => 1.0,
-        Reduction::Mean => match denominators {
-            Some(denominators) => weights.iter().zip(denominators).map(|(w, d)| w * d).sum(),
-            None => weights.iter().sum(),
-        },
+        Reduction::Mean => shares.iter().sum(),
     };
     let factors = weights.iter().map(|w| w / divisor).collect();
     let of = (of.iter().map(ToString::to_string).collect(), of_is_list);
     let echo = Echo { op: entry.name, of, attributes: values, reduction, samples, divisor, weighted, formula: entry.formula };
-    Ok((Objective { losses, factors, echo }, of_nodes))
+    Ok((Objective { losses, factors, weights, shares, echo }, of_nodes))
 }
 
 fn sample_weights(context: &mut Context<'_, '_, '_>, weights: Option<TensorSpec>) -> Result<Option<Vec<f64>>, Failed> {

@@ -54,46 +54,56 @@ impl<'a> Context<'_, '_, 'a> {
     }
 
     fn attribute(&mut self, attribute: &Attribute, json: Json<'a>) -> Result<Value, Failed> {
-        let found = json.describe();
-        let value = match (attribute.kind, json) {
-            (_, Json::Null) if attribute.default == Default::Absent => Some(Value::Absent),
-            (Kind::Number, Json::Number(number)) => Some(Value::Number(number.value)),
-            (Kind::Integer, Json::Number(number)) => whole(number.value).map(Value::Integer),
-            (Kind::Boolean, Json::Bool(truth)) => Some(Value::Boolean(truth)),
-            (Kind::Word(words) | Kind::IntegersOrWord(words), Json::String(word)) => {
-                if words.contains(&word.as_ref()) {
-                    Some(Value::Word(word.into_owned()))
-                } else {
-                    let hint = hint(&word, words.iter().copied());
-                    let expected = words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
-                    let detail = format!("{}: expected {expected}, found \"{word}\"{hint}", attribute.name);
-                    return Err(self.fault_in(attribute.name, Code::InvalidValue, detail));
-                }
-            }
-            (Kind::Integers | Kind::IntegersOrWord(_), Json::Number(number)) => {
-                whole(number.value).map(|n| Value::Integers(vec![n]))
-            }
-            (Kind::Integers | Kind::IntegersOrWord(_), Json::Numbers(numbers)) if numbers.shape.len() == 1 => {
-                numbers.data.iter().map(|&x| whole(x)).collect::<Option<_>>().map(Value::Integers)
-            }
-            (Kind::Seed, Json::String(seed)) => Some(Value::Seed(seed.into_owned())),
-            (Kind::Seed, Json::Number(number)) => number.text.parse::<u64>().ok().map(|_| Value::Seed(number.text.to_owned())),
+        match (attribute.kind, json) {
+            (_, Json::Null) if attribute.default == Default::Absent => Ok(Value::Absent),
+            (Kind::MaskOrInput, Json::String(name)) => Ok(Value::Word(name.into_owned())),
+            (Kind::Mask | Kind::MaskOrInput, json) => self.mask(attribute.name, json),
             (Kind::Tensor, json) => {
                 let pointer = format!("{}/{}", self.pointer, attribute.name);
-                return match self.lowering.read(json, &pointer, false)? {
+                match self.lowering.read(json, &pointer, false)? {
                     TensorSpec::Values { shape, data } => Ok(Value::Tensor { shape, data: Arc::unwrap_or_clone(data) }),
                     TensorSpec::Init(_) => Err(Failed),
-                };
+                }
             }
-            (Kind::MaskOrInput, Json::String(name)) => Some(Value::Word(name.into_owned())),
-            (Kind::Mask | Kind::MaskOrInput, json) => return self.mask(attribute.name, json),
-            _ => None,
-        };
-        value.ok_or_else(|| {
-            let detail = format!("{}: expected {}, found {found}", attribute.name, expected(attribute.kind));
-            self.fault_in(attribute.name, Code::WrongType, detail)
-        })
+            (_, json) => value(attribute, json).map_err(|(code, detail)| self.fault_in(attribute.name, code, detail)),
+        }
     }
+}
+
+/// The value of an attribute that is no tensor and no mask.
+///
+/// # Errors
+/// It is not of the attribute's kind: the fault's code and detail.
+pub(crate) fn value(attribute: &Attribute, json: Json<'_>) -> Result<Value, (Code, String)> {
+    let found = json.describe();
+    let value = match (attribute.kind, json) {
+        (_, Json::Null) if attribute.default == Default::Absent => Some(Value::Absent),
+        (Kind::Number, Json::Number(number)) => Some(Value::Number(number.value)),
+        (Kind::Integer, Json::Number(number)) => whole(number.value).map(Value::Integer),
+        (Kind::Boolean, Json::Bool(truth)) => Some(Value::Boolean(truth)),
+        (Kind::Word(words) | Kind::IntegersOrWord(words), Json::String(word)) => {
+            if words.contains(&word.as_ref()) {
+                Some(Value::Word(word.into_owned()))
+            } else {
+                let hint = hint(&word, words.iter().copied());
+                let expected = words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
+                let detail = format!("{}: expected {expected}, found \"{word}\"{hint}", attribute.name);
+                return Err((Code::InvalidValue, detail));
+            }
+        }
+        (Kind::Numbers(count), Json::Numbers(numbers)) if numbers.shape == [count] => Some(Value::Numbers(numbers.data)),
+        (Kind::Integers | Kind::IntegersOrWord(_), Json::Number(number)) => whole(number.value).map(|n| Value::Integers(vec![n])),
+        (Kind::Integers | Kind::IntegersOrWord(_), Json::Numbers(numbers)) if numbers.shape.len() == 1 => {
+            numbers.data.iter().map(|&x| whole(x)).collect::<Option<_>>().map(Value::Integers)
+        }
+        (Kind::Seed, Json::String(seed)) => Some(Value::Seed(seed.into_owned())),
+        (Kind::Seed, Json::Number(number)) => number.text.parse::<u64>().ok().map(|_| Value::Seed(number.text.to_owned())),
+        _ => None,
+    };
+    value.ok_or_else(|| {
+        let detail = format!("{}: expected {}, found {found}", attribute.name, expected(attribute.kind));
+        (Code::WrongType, detail)
+    })
 }
 
 impl<'a> Context<'_, '_, 'a> {
@@ -153,9 +163,10 @@ fn whole(x: f64) -> Option<i64> {
 }
 
 /// What a kind takes, in words.
-fn expected(kind: Kind) -> &'static str {
+fn expected(kind: Kind) -> String {
     match kind {
         Kind::Number => "a number",
+        Kind::Numbers(count) => return format!("a list of {count} numbers"),
         Kind::Integer => "a whole number",
         Kind::Boolean => "true or false",
         Kind::Word(_) => "a string",
@@ -166,4 +177,5 @@ fn expected(kind: Kind) -> &'static str {
         Kind::MaskOrInput => "true and false in nested arrays, a tensor, or the name of an input",
         Kind::Seed => "a whole number from 0 to 2^64-1, or a string",
     }
+    .to_owned()
 }

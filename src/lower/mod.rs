@@ -1,7 +1,7 @@
 //! From the wire to the graph: names, order, shapes, parameters, the objective. All that is wrong is collected; what comes
 //! out cannot be wrong.
 
-mod attributes;
+pub(crate) mod attributes;
 mod context;
 pub mod layers;
 mod neuron;
@@ -28,7 +28,9 @@ use crate::losses;
 use crate::ops::{self, Arity};
 pub(crate) use crate::spec::decode::hint;
 use crate::spec::fault::{At, Code, Faults};
-use crate::spec::problem::{ActivationSpec, BatchSpec, Inputs, NetworkSpec, NodeSpec, Options, Pointers, Problem, Source, Trace};
+use crate::spec::problem::{
+    ActivationSpec, BatchSpec, Inputs, NetworkSpec, NodeSpec, Options, Pointers, Problem, Reduction, Source, Trace,
+};
 use crate::spec::tensor::InitSpec;
 
 /// A problem as a graph, with what is needed to run it and to name what it gives.
@@ -109,8 +111,23 @@ pub struct Objective {
     pub losses: NodeId,
     /// The derivative of the objective by each of them: weights, and the division of a mean.
     pub factors: Vec<f64>,
+    /// The weight of each sample.
+    pub weights: Vec<f64>,
+    /// What each sample counts in the denominator of a mean, its weight included.
+    pub shares: Vec<f64>,
     /// What the reply says of it.
     pub echo: losses::Echo,
+}
+
+impl Objective {
+    /// The factors of the objective over these samples alone.
+    pub fn factors_of(&self, samples: &[u32]) -> Vec<f64> {
+        let divisor = match self.echo.reduction {
+            Reduction::Sum => 1.0,
+            Reduction::Mean => samples.iter().map(|&n| self.shares[n as usize]).sum(),
+        };
+        samples.iter().map(|&n| self.weights[n as usize] / divisor).collect()
+    }
 }
 
 /// What a network's name stands for while it is being lowered.

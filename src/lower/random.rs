@@ -13,6 +13,10 @@
 //!   bounds are mirrored where both lie above the mean.
 //! - **Orthogonal**: normal numbers, orthonormalised along the shorter side; that is QR with a positive diagonal.
 //! - **Dropout mask**: 1 (kept) where `u ≥ p`, else 0.
+//! - **Order of samples** (`descend`): Fisher and Yates from the end: for i = N − 1, …, 1, what stands at i and at
+//!   `⌊u·(i + 1)⌋` change places, beginning with 0, …, N − 1. The seed is `shuffle_seed`, the stream's name `shuffle/` and the
+//!   epoch's number, the first being 0.
+//! - **Masks over time** (`descend`): at step 0 the stream's name is the node's id; at step s > 0 it is the id, `/step/` and s.
 //!
 //! Elements are filled in row-major order. Names, arguments, defaults and the rules for fans and gains are those of
 //! `torch.nn.init` (2.15); the numbers themselves are not PyTorch's.
@@ -126,6 +130,21 @@ pub fn flops(spec: &InitSpec, shape: Shape) -> u64 {
 pub fn dropout_mask(p: f64, count: usize, seed: &str, stream: &str) -> Vec<f64> {
     let mut stream = Stream::new(seed, stream);
     (0..count).map(|_| if stream.uniform() >= p { 1.0 } else { 0.0 }).collect()
+}
+
+/// The order of `count` samples in an epoch.
+pub fn permutation(count: u32, seed: &str, epoch: u64) -> Vec<u32> {
+    let mut stream = Stream::new(seed, &format!("shuffle/{epoch}"));
+    let mut order: Vec<u32> = (0..count).collect();
+    for i in (1..order.len()).rev() {
+        order.swap(i, (stream.uniform() * (i + 1) as f64) as usize);
+    }
+    order
+}
+
+/// The name of a mask's stream at a step of `descend`.
+pub fn at_step(stream: &str, step: u64) -> String {
+    if step == 0 { stream.to_owned() } else { format!("{stream}/step/{step}") }
 }
 
 /// The initialiser with its arguments, defaults, fans and gain worked out.
@@ -403,7 +422,10 @@ mod tests {
             let (init, seed, stream) =
                 (text("init").expect("init"), text("seed").expect("seed"), text("stream").expect("stream"));
             let expected = list("values");
-            if init == "mask" {
+            if init == "permutation" {
+                let order = permutation(expected.len() as u32, &seed, case["epoch"].as_u64().expect("epoch"));
+                assert_eq!(order.into_iter().map(f64::from).collect::<Vec<_>>(), expected, "{line}");
+            } else if init == "mask" {
                 assert_eq!(dropout_mask(case["p"].as_f64().expect("p"), expected.len(), &seed, &stream), expected, "{line}");
             } else {
                 let known = ["gain", "a", "b", "mean", "std", "val"];

@@ -32,6 +32,8 @@ pub enum Kind {
     Boolean,
     /// One of these words.
     Word(&'static [&'static str]),
+    /// So many numbers.
+    Numbers(usize),
     /// A whole number, or a list of them.
     Integers,
     /// A whole number, a list of them, or one of these words.
@@ -63,6 +65,8 @@ pub enum Default {
     Word(&'static str),
     /// These whole numbers.
     Integers(&'static [i64]),
+    /// These numbers.
+    Numbers(&'static [f64]),
 }
 
 /// The value of one attribute, of its table's kind.
@@ -80,6 +84,8 @@ pub enum Value {
     Word(String),
     /// Whole numbers; a lone one is a list of one.
     Integers(Vec<i64>),
+    /// Numbers.
+    Numbers(Vec<f64>),
     /// A tensor.
     Tensor {
         /// Its shape.
@@ -100,6 +106,7 @@ impl From<Default> for Value {
             Default::Boolean(b) => Self::Boolean(b),
             Default::Word(w) => Self::Word(w.to_owned()),
             Default::Integers(n) => Self::Integers(n.to_vec()),
+            Default::Numbers(x) => Self::Numbers(x.to_vec()),
         }
     }
 }
@@ -192,6 +199,14 @@ impl Values {
     pub fn integers(&self, name: &str) -> Option<&[i64]> {
         match self.get(name) {
             Value::Integers(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    /// Numbers, or nothing.
+    pub fn numbers(&self, name: &str) -> Option<&[f64]> {
+        match self.get(name) {
+            Value::Numbers(list) => Some(list),
             _ => None,
         }
     }

@@ -5,6 +5,7 @@ mod keep;
 mod read;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::json::Json;
 use super::tensor::TensorSpec;
@@ -154,6 +155,26 @@ pub struct BatchSpec<'a> {
     pub targets_failed: bool,
     /// A weight for each sample.
     pub weights: Option<TensorSpec>,
+}
+
+impl BatchSpec<'_> {
+    /// Keep the first samples alone. What has fewer, or no sample axis, stays as it is.
+    pub fn truncate(&mut self, samples: usize) {
+        let inputs: &mut dyn Iterator<Item = &mut TensorSpec> = match &mut self.inputs {
+            None => &mut std::iter::empty(),
+            Some(InputsSpec::Bare(value)) => &mut std::iter::once(value),
+            Some(InputsSpec::Named(named)) => &mut named.iter_mut().filter_map(|(_, value)| value.as_mut()),
+        };
+        for tensor in inputs.chain(&mut self.targets).chain(&mut self.weights) {
+            if let TensorSpec::Values { shape, data } = tensor
+                && let Some((axis, rest)) = shape.split_first_mut()
+                && *axis > samples
+            {
+                *axis = samples;
+                Arc::make_mut(data).truncate(samples * rest.iter().product::<usize>());
+            }
+        }
+    }
 }
 
 /// The values of a network's inputs.

@@ -159,7 +159,7 @@ fn threads() {
     let run = |pool: &Pool| {
         let parts = Parts { problem: request.clone().into(), ..Parts::default() };
         let (deadline, hold) = (Instant::now() + Duration::from_secs(60), Budget::new(1 << 30).hold());
-        let job = Job { question: &GRADIENTS, form: Form::Json, parts, deadline, hold };
+        let job = Job { question: &GRADIENTS, form: Form::Json, parts, deadline, hold, listener: None };
         let answer = pool.submit(job).expect("there is room").blocking_recv().expect("an answer");
         (answer.times.run.as_secs_f64(), answer.outcome.expect("a reply").body)
     };

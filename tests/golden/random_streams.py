@@ -98,6 +98,15 @@ def qr_positive(m):
     return [[q[i][j] * math.copysign(1, r[j][j]) for j in range(columns)] for i in range(rows)]
 
 
+def permutation(count, seed, epoch):
+    """The order of samples in an epoch of `descend`."""
+    stream, order = Stream(seed, f"shuffle/{epoch}"), list(range(count))
+    for i in range(count - 1, 0, -1):
+        j = math.floor(stream.uniform() * (i + 1))
+        order[i], order[j] = order[j], order[i]
+    return order
+
+
 def transposed(m):
     return [list(column) for column in zip(*m)]
 
@@ -120,6 +129,8 @@ def values(case):
     init, shape = case["init"], case.get("shape", [])
     stream = Stream(case["seed"], case["stream"])
     count = math.prod(shape)
+    if init == "permutation":
+        return permutation(case["count"], case["seed"], case["epoch"])
     if init == "mask":
         return [float(stream.uniform() >= case["p"]) for _ in range(case["count"])]
     if init in ("zeros", "ones"):
@@ -181,6 +192,11 @@ CASES = [
     {"init": "orthogonal", "shape": [4, 1, 2]},
     {"init": "mask", "p": 0.5, "count": 20},
     {"init": "mask", "p": 0.1, "count": 30, "seed": "42", "stream": "drop"},
+    {"init": "mask", "p": 0.5, "count": 8, "stream": "drop/step/1"},
+    {"init": "permutation", "count": 1, "epoch": 0},
+    {"init": "permutation", "count": 11, "epoch": 0, "seed": "0"},
+    {"init": "permutation", "count": 11, "epoch": 1, "seed": "0"},
+    {"init": "permutation", "count": 60, "epoch": 123456789, "seed": "any text"},
 ]
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ fn a_large_job_has_equal_bytes_whatever_the_number_of_workers() {
             let parts = Parts { problem: request.to_string().into(), ..Parts::default() };
             let deadline = Instant::now() + Duration::from_secs(3600);
             let hold = Budget::new(1 << 30).hold();
-            let job = Job { question: &GRADIENTS, form: Form::Json, parts, deadline, hold };
+            let job = Job { question: &GRADIENTS, form: Form::Json, parts, deadline, hold, listener: None };
             let reply = pool.submit(job).expect("there is room").blocking_recv().expect("an answer").outcome.expect("a reply");
             assert!(reply.body == alone, "{workers} workers");
         }

@@ -7,6 +7,8 @@ mod check;
 mod cli;
 mod composed;
 mod derivation;
+mod descend;
+mod descend_live;
 mod determinism;
 mod flow;
 mod golden;

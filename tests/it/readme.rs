@@ -232,7 +232,7 @@ fn curl(arguments: &[&str], input: &str) -> String {
             None => text.as_bytes().to_vec(),
         };
         match argument {
-            "-s" => {}
+            "-s" | "-N" => {}
             "-I" => head = true,
             "-X" => method = Some(value().parse().expect("a method")),
             "--json" => {

@@ -90,7 +90,7 @@ impl Prepared for Ready {
         let body = match self.form {
             Form::Svg => svg::bars(&picture::bars(&layers, &judgement)).into_bytes(),
             Form::Dot => dot::graph(&picture::chain(&self.places, &groups, &layers, &judgement)).into_bytes(),
-            Form::Json | Form::Safetensors => self.json(&layers, &judgement),
+            Form::Json | Form::Safetensors | Form::EventStream => self.json(&layers, &judgement),
         };
         Ok(Reply { content_type: self.form.media_type(), body })
     }

@@ -3,6 +3,7 @@
 
 mod check;
 mod derivation;
+mod descend;
 mod flow;
 mod hessian;
 mod hvp;
@@ -90,6 +91,7 @@ const DOCS: &[&Doc] = &[
     &hessian::DOC,
     &derivation::DERIVATION,
     &flow::FLOW,
+    &descend::DESCEND,
 ];
 
 /// What an analysis, by its name, reads from the query string.
@@ -209,6 +211,9 @@ fn responses(forms: &[Form], reply: &str) -> Value {
         if forms.contains(&form) {
             content[form.media_type()] = json!({ "schema": { "type": "string", "description": description } });
         }
+    }
+    if forms.contains(&Form::EventStream) {
+        content[Form::EventStream.media_type()] = json!({ "schema": { "type": "string", "description": "Server-sent events. What there is to tell on the way, each as soon as it is known; then `done`, whose data is the reply, or `error`, whose data is a problem document. Comments keep the connection alive." } });
     }
     let id = json!({ "description": "The request's id.", "schema": { "type": "string" } });
     let timing = json!({ "description": "Milliseconds in queue, preparing and running.", "schema": { "type": "string" } });

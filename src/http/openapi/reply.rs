@@ -99,8 +99,10 @@ pub(super) fn schemas() -> Map<String, Value> {
             "engine": { "type": "string", "examples": ["dedz 0.1.0"] }, "dtype": { "type": "string", "enum": ["f64", "f32"] },
             "request_hash": { "type": "string", "pattern": "^blake3:[0-9a-f]{64}$", "description": "A name for the request's bytes: equal requests have equal names." } } },
         "Line": { "type": "object", "description": "One line of an NDJSON reply.", "required": ["status", "body"], "properties": { "status": { "type": "integer", "minimum": 200, "maximum": 599 }, "body": { "description": "The reply, or the problem document.", "type": "object" } } },
-        "Catalogue": { "type": "object", "description": "Every op, layer and loss.", "required": ["ops", "layers", "losses"], "properties": {
-            "ops": { "type": "array", "items": reference("CatalogueItem") }, "layers": { "type": "array", "items": reference("CatalogueItem") }, "losses": { "type": "array", "items": reference("CatalogueItem") } } },
+        "Catalogue": { "type": "object", "description": "Every op, layer, loss and optimiser.", "required": ["ops", "layers", "losses", "optimizers"], "properties": {
+            "ops": { "type": "array", "items": reference("CatalogueItem") }, "layers": { "type": "array", "items": reference("CatalogueItem") }, "losses": { "type": "array", "items": reference("CatalogueItem") },
+            "optimizers": { "type": "array", "items": { "type": "object", "required": ["name", "summary", "formula", "attributes"], "properties": {
+                "name": { "type": "string" }, "summary": { "type": "string" }, "formula": { "type": "string" }, "attributes": { "type": "array" } } } } } },
         "CatalogueItem": { "type": "object", "required": ["name", "summary", "formula", "derivative", "attributes", "parameters"], "properties": {
             "name": { "type": "string" }, "summary": { "type": "string" }, "formula": { "type": "string" }, "derivative": { "type": "string" },
             "inputs": { "type": "object", "description": "How many inputs it takes; no max means any number.", "properties": { "min": { "type": "integer" }, "max": { "type": "integer" } } },

@@ -296,11 +296,14 @@ fn node(item: &Item) -> Value {
     schema
 }
 
-fn attribute(attribute: &Attribute) -> Value {
+pub(super) fn attribute(attribute: &Attribute) -> Value {
     let whole = json!({ "type": "integer" });
     let many = json!({ "anyOf": [whole, { "type": "array", "items": whole }] });
     let mut schema = match attribute.kind {
         Kind::Number => json!({ "type": "number" }),
+        Kind::Numbers(count) => {
+            json!({ "type": "array", "minItems": count, "maxItems": count, "items": { "type": "number" } })
+        }
         Kind::Integer => whole,
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Word(words) => json!({ "type": "string", "enum": words }),
@@ -322,6 +325,7 @@ fn attribute(attribute: &Attribute) -> Value {
         Default::Word(word) => Some(json!(word)),
         Default::Integers(&[n]) => Some(json!(n)),
         Default::Integers(list) => Some(json!(list)),
+        Default::Numbers(list) => Some(json!(list)),
     };
     if let Some(default) = default {
         schema["default"] = default;

@@ -106,6 +106,15 @@ impl<'a> Object<'a> {
         self.members.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
+    /// Take a member out; `null` counts as left out.
+    pub fn take(&mut self, name: &str) -> Option<Json<'a>> {
+        let at = self.members.iter().position(|(key, _)| key == name)?;
+        match self.members.remove(at).1 {
+            Json::Null => None,
+            json => Some(json),
+        }
+    }
+
     /// Members in the order written.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Json<'a>)> {
         self.members.iter().map(|(key, value)| (key.as_ref(), value))
