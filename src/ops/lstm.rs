@@ -161,11 +161,7 @@ fn sigmoid_all<S: Float>(x: &mut [S]) {
 }
 
 fn tanh_all<S: Float>(x: &mut [S]) {
-    tensor::update(
-        x,
-        #[inline(always)]
-        |x| x.tanh(),
-    );
+    tensor::update(x, Float::tanh);
 }
 
 impl Describe for Lstm {

@@ -191,7 +191,7 @@ mod tests {
             assert_eq!(broken(entry.name, &[("lr", Value::Number(-1.0))]), ["lr"], "{}", entry.name);
         }
         let nesterov = ("nesterov", Value::Boolean(true));
-        assert_eq!(broken("sgd", &[nesterov.clone()]), ["nesterov"]);
+        assert_eq!(broken("sgd", std::slice::from_ref(&nesterov)), ["nesterov"]);
         assert_eq!(broken("sgd", &[nesterov.clone(), ("momentum", Value::Number(0.9))]), [""; 0]);
         let damped = ("dampening", Value::Number(0.1));
         assert_eq!(broken("sgd", &[nesterov, ("momentum", Value::Number(0.9)), damped]), ["nesterov"]);

@@ -1,9 +1,9 @@
 //! How workers share processors with the threads that serve connections.
 
-/// How much workers give way, in the system's own measure. At 4 a thread that serves connections is given seven tenths of a
+/// How much workers give way, in the system's own measure. At 7 a thread that serves connections is given five sixths of a
 /// processor that it has to share, and a worker the rest; much more, and other programs would starve the workers.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 4;
+const NICENESS: i32 = 7;
 
 /// From now on this thread gives way to others that have something to do: they are short, it is not. Where the system does not
 /// know of such a thing, or forbids it, nothing changes.

@@ -126,7 +126,7 @@ fn kinks_are_no_errors() {
     assert_eq!(exact["parameters"]["x->at"]["verdict"], "at_kink");
 }
 
-/// Ties of maximum and max_pool2d, corners of hardtanh, elu and selu.
+/// Ties of maximum and `max_pool2d`, corners of hardtanh, elu and selu.
 #[test]
 fn every_kind_of_corner_is_seen() {
     for (op, x) in [("abs", 0.0), ("leaky_relu", 0.0), ("selu", 0.0), ("hardtanh", 1.0), ("hardtanh", -1.0)] {

@@ -148,7 +148,7 @@ fn an_lstm_is_its_steps() {
     for (both, proj, steps, features, hidden) in [(false, 0, 4, 3, 5), (true, 0, 3, 2, 3), (true, 2, 5, 3, 4)] {
         let draw = &mut Draw(steps as u64);
         let out = if proj > 0 { proj } else { hidden };
-        let suffixes = &["", "_reverse"][..1 + usize::from(both)];
+        let suffixes = &["", "_reverse"][..=usize::from(both)];
         let (mut parameters, mut nodes) = (Map::new(), Vec::new());
         for suffix in suffixes {
             for (kind, columns) in [("ih", features), ("hh", out)] {

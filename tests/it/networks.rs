@@ -442,7 +442,7 @@ fn many_may_put_at_once() {
     let folder = Folder::new();
     let service = Service::sharing(&folder);
     let (digits, _) = parted(&example("digits_mlp"));
-    let put = |i: u32| if i % 2 == 0 { service.put(&line(f64::from(i / 4))) } else { service.put(&digits) };
+    let put = |i: u32| if i.is_multiple_of(2) { service.put(&line(f64::from(i / 4))) } else { service.put(&digits) };
     let answers: Vec<_> = thread::scope(|scope| {
         let all: Vec<_> = (0..16).map(|i| scope.spawn(move || put(i))).collect();
         all.into_iter().map(|one| one.join().expect("no panic")).collect()
