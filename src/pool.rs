@@ -3,7 +3,7 @@
 //! Jobs wait in two bounded lanes. A job enters by the size of its body; once it is read and priced, one that costs more than
 //! a short job may is moved to the long lane. Of N ≥ 2 workers at most N−1 run long jobs, so a short job never waits behind
 //! long ones. A full lane refuses ([`Refusal::Full`]); nothing here waits for room but [`Pool::submit_patiently`]. Workers
-//! yield to the threads that serve connections ([`courtesy`]): what those do is short, and clients wait for it.
+//! yield to the threads that serve connections (`courtesy`): what those do is short, and clients wait for it.
 //!
 //! A tiny job never enters: [`Pool::begin`] answers it where it stands, since handing it to another thread and waiting for its
 //! answer would cost several times what it costs itself. Bounds on its body and its price keep that to some tens of microseconds.

@@ -7,7 +7,7 @@
 use super::{Cotangents, Describe, Flops, Op, Point, Reads, Scalar};
 use crate::tensor::{Shape, ShapeError, Tensor, lanes};
 
-/// Inputs in training: `x` [N, C, …], and maybe `weight` [C] and `bias` [C]. Else `x`, `running_mean` [C], `running_var` [C], and
+/// Inputs in training: `x` [N, C, …], and maybe `weight` `[C]` and `bias` `[C]`. Else `x`, `running_mean` `[C]`, `running_var` `[C]`, and
 /// maybe `weight` and `bias`.
 #[derive(Debug, Clone)]
 pub struct BatchNorm {

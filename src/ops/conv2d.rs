@@ -10,7 +10,7 @@ use super::window::{self, Axis, Tap};
 use super::{Cotangents, Describe, Flops, Op, Point, Reads, Scalar};
 use crate::tensor::{Matrix, Shape, ShapeError, Tensor, lanes};
 
-/// Inputs: `x` [N, C, H, W] (or one image, [C, H, W]), `weight` [out, C/groups, kh, kw], and maybe `bias` [out].
+/// Inputs: `x` [N, C, H, W] (or one image, [C, H, W]), `weight` [out, C/groups, kh, kw], and maybe `bias` `[out]`.
 #[derive(Debug, Clone)]
 pub struct Conv2d {
     /// Inputs from one place of the window to the next, down and across; at least 1.

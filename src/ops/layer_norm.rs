@@ -6,7 +6,7 @@
 use super::{Cotangents, Describe, Flops, Op, Point, Reads, Scalar};
 use crate::tensor::{Dims, Shape, ShapeError, Tensor, lanes};
 
-/// Inputs: `x` [..., normalized], and maybe `weight` [normalized], and maybe `bias` [normalized].
+/// Inputs: `x` [..., normalized], and maybe `weight` `[normalized]`, and maybe `bias` `[normalized]`.
 #[derive(Debug, Clone)]
 pub struct LayerNorm {
     /// The sizes of the axes normalized over, the last ones of each sample; at least one.

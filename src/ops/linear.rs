@@ -5,7 +5,7 @@
 use super::{Cotangents, Describe, Flops, Op, Point, Reads, Scalar};
 use crate::tensor::{self, Matrix, Shape, ShapeError, Tensor};
 
-/// Inputs: `x` [..., in], `weight` [out, in], and maybe `bias` [out].
+/// Inputs: `x` [..., in], `weight` [out, in], and maybe `bias` `[out]`.
 #[derive(Debug)]
 pub struct Linear;
 

@@ -1,5 +1,5 @@
 //! The OpenAPI 3.1 document. Routes, problems and figures come from the code by way of utoipa; what a client writes and what an
-//! analysis replies is plain JSON Schema in [`request`] and [`reply`], since no Rust type has those shapes.
+//! analysis replies is plain JSON Schema in `request` and `reply`, since no Rust type has those shapes.
 
 mod check;
 mod derivation;
