@@ -81,6 +81,8 @@ fn last_digits_are_the_processors() {
         ("loss 2.585708826335427", "loss 2.585708827335427", false),
         ("\"dE_dz\":[-1.5e-7,0]", "\"dE_dz\":[-1.5000000000000001e-7,0]", true),
         ("\"dE_dz\":[-1.5e-7,0]", "\"dE_dz\":[1.5e-7,0]", false),
+        ("\"error\":3.2e-11", "\"error\":4.1e-12", true),
+        ("\"error\":3.2e-7", "\"error\":4.1e-12", false),
         ("z7->z5 0.1", "z7->z6 0.1", false),
         ("[1,2]", "[1,2,3]", false),
         ("sha256:8e5f", "sha256:8e5e", false),
