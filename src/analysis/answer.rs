@@ -196,7 +196,7 @@ pub(super) fn text(write: &dyn Fn(&mut Writer)) -> String {
     String::from_utf8_lossy(&w.into_bytes()).into_owned()
 }
 
-/// `meta`.
+/// Who answered, in what, to which request.
 pub(super) fn meta<S: Wire>(w: &mut Writer, request_hash: &str) {
     w.object(|w| {
         w.key("engine").string(ENGINE);

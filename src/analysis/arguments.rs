@@ -32,6 +32,22 @@ pub(super) fn refuse_options(options: &Options, name: &str, single: bool, faults
     }
 }
 
+/// The argument of a question about what moves: its tangents, and nothing else.
+pub(super) fn moving(
+    json: Option<Json<'_>>,
+    question: &'static str,
+    limits: &Limits,
+    posed: &Posed,
+    faults: &mut Faults,
+) -> Option<Vec<(Variable, Vec<f64>)>> {
+    refuse_options(&posed.options, question, false, faults);
+    let at = At::ROOT.name(question);
+    let mut fields = Fields::of(required(json, question, faults)?, at, faults)?;
+    let tangents = tangents(&mut fields, at, limits, posed, faults);
+    fields.finish(faults);
+    tangents
+}
+
 /// Read a map from names to tensors. `find` says what a name stands for and which shape its tensor has, or what is wrong.
 pub(super) fn tensors<T>(
     json: Json<'_>,

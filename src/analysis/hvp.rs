@@ -1,7 +1,7 @@
 //! The Hessian-vector product: how the gradient moves along tangents. Forward and backward over dual numbers: what backprop
 //! computes with is moving, so its answer moves too (Pearlmutter 1994), at a small multiple of a gradient's price.
 
-use super::arguments::{refuse_options, required, tangents};
+use super::arguments::moving;
 use super::function::{Point, Variable, both_finite, drawn_flops, leaves, loss, objective, primal, seeds, tangent};
 use super::jvp::{DUAL_BYTES, DUAL_FLOPS, along};
 use super::sheet::{Entry, Sheet};
@@ -9,8 +9,6 @@ use super::{Analysis, Cost, Failure, Form, Guard, Posed, Prepared, Reply, Reques
 use crate::config::Limits;
 use crate::graph::Plan;
 use crate::lower::Need;
-use crate::spec::decode::Fields;
-use crate::spec::fault::At;
 use crate::tape::Backprop;
 
 struct Ready {
@@ -32,14 +30,8 @@ pub const HVP: Analysis = Analysis {
 };
 
 fn prepare(request: Request<'_>, form: Form, limits: &Limits) -> Result<Box<dyn Prepared>, Failure> {
-    let (posed, tangents) = pose(request, Some("hvp"), Need::Loss, limits, |json, posed, faults| {
-        refuse_options(&posed.options, "hvp", false, faults);
-        let at = At::ROOT.name("hvp");
-        let mut fields = Fields::of(required(json, "hvp", faults)?, at, faults)?;
-        let tangents = tangents(&mut fields, at, limits, posed, faults);
-        fields.finish(faults);
-        tangents
-    })?;
+    let (posed, tangents) =
+        pose(request, Some("hvp"), Need::Loss, limits, |json, posed, faults| moving(json, "hvp", limits, posed, faults))?;
     let lowered = &posed.lowered;
     let variables = Variable::at(lowered, &posed.selection.parameters, &posed.selection.inputs);
     let plan = Plan::new(&lowered.graph, &[], &objective(lowered), &leaves(&variables));

@@ -1,15 +1,13 @@
 //! The Jacobian-vector product: how the outputs and the loss move when parameters and inputs move along given tangents. One
 //! forward sweep over dual numbers; the chain rule multiplied from the inputs on, as the lecture's `∇f·h`.
 
-use super::arguments::{refuse_options, required, tangents};
+use super::arguments::moving;
 use super::function::{Point, Variable, both_finite, drawn_flops, loss, objective, primal, tangent};
 use super::sheet::{Entry, Sheet};
 use super::{Analysis, Cost, Failure, Form, Guard, Posed, Prepared, Reply, Request, pose, within};
 use crate::config::Limits;
 use crate::graph::Plan;
 use crate::lower::Need;
-use crate::spec::decode::Fields;
-use crate::spec::fault::At;
 use crate::tensor::Dual;
 
 /// A dual operation costs about three plain ones.
@@ -35,14 +33,8 @@ pub const JVP: Analysis = Analysis {
 };
 
 fn prepare(request: Request<'_>, form: Form, limits: &Limits) -> Result<Box<dyn Prepared>, Failure> {
-    let (posed, tangents) = pose(request, Some("jvp"), Need::Outputs, limits, |json, posed, faults| {
-        refuse_options(&posed.options, "jvp", false, faults);
-        let at = At::ROOT.name("jvp");
-        let mut fields = Fields::of(required(json, "jvp", faults)?, at, faults)?;
-        let tangents = tangents(&mut fields, at, limits, posed, faults);
-        fields.finish(faults);
-        tangents
-    })?;
+    let (posed, tangents) =
+        pose(request, Some("jvp"), Need::Outputs, limits, |json, posed, faults| moving(json, "jvp", limits, posed, faults))?;
     let lowered = &posed.lowered;
     let mut values: Vec<_> = lowered.outputs.iter().map(|&i| lowered.nodes[i].z).collect();
     values.extend(objective(lowered));

@@ -1,8 +1,8 @@
 //! A reply made of numbers, tensors and tensors by name, in JSON or as safetensors.
 
-use super::answer::{self, Named};
+use super::answer::{self, Named, meta, text};
 use super::run::NonFinite;
-use super::{ENGINE, Form, Reply};
+use super::{Form, Reply};
 use crate::losses::Echo;
 use crate::spec::problem::Encoding;
 use crate::spec::safetensors::File;
@@ -82,11 +82,6 @@ impl<'e, S: Wire> Sheet<'e, S> {
     fn safetensors(&self, non_finite: Option<&NonFinite>, request_hash: &str) -> Vec<u8> {
         let mut file = File::default();
         let mut metadata = Vec::new();
-        let text = |write: &dyn Fn(&mut Writer)| {
-            let mut w = Writer::new();
-            write(&mut w);
-            String::from_utf8_lossy(&w.into_bytes()).into_owned()
-        };
         for (key, entry) in &self.entries {
             match entry {
                 Entry::Number(x) => file.put(*key, Shape::SCALAR, &[*x]),
@@ -128,13 +123,4 @@ impl<S: Wire> Entry<'_, S> {
             }),
         }
     }
-}
-
-/// Who answered, in what, to which request.
-pub(super) fn meta<S: Wire>(w: &mut Writer, request_hash: &str) {
-    w.object(|w| {
-        w.key("engine").string(ENGINE);
-        w.key("dtype").string(S::DTYPE);
-        w.key("request_hash").string(request_hash);
-    });
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use self_cell::self_cell;
 
 use super::run::Job;
+use super::validate;
 use super::{Analysis, Cost, ENGINE, Failure, Form, Guard, Prepared, Reply, Request, add_part, content_hash, within};
 use crate::config::Limits;
 use crate::lower::{Leaf, Lowered, Need, lower, select};
@@ -211,15 +212,7 @@ impl Summary {
         let mut w = Writer::new();
         w.object(|w| {
             w.key("ref").string(&stored.name);
-            w.key("inputs").array(|w| {
-                for input in &lowered.inputs {
-                    w.object(|w| {
-                        w.key("name").string(&input.name);
-                        w.key("shape").sizes(lowered.graph.shape(input.leaf).sample_dims());
-                        w.key("dtype").string(if input.real { "f64" } else { "i64" });
-                    });
-                }
-            });
+            validate::inputs(w.key("inputs"), lowered);
             w.key("nodes").integer(lowered.nodes.len() as u64);
             w.key("outputs").strings(lowered.outputs.iter().map(|&i| lowered.nodes[i].id.as_str()));
             w.key("parameters").array(|w| {
@@ -234,12 +227,7 @@ impl Summary {
             });
             w.key("parameter_count").integer(lowered.parameters.iter().map(|parameter| parameter.shape.size() as u64).sum());
             w.key("bytes").integer(stored.bytes as u64);
-            w.key("cost").object(|w| {
-                w.key("forward_flops").integer(self.cost[0]);
-                w.key("backward_flops").integer(self.cost[1]);
-                w.key("flops").integer(self.cost[0].saturating_add(self.cost[1]));
-                w.key("bytes").integer(self.cost[2]);
-            });
+            validate::cost(w.key("cost"), self.cost);
             w.key("meta").object(|w| w.key("engine").string(ENGINE));
         });
         w.into_bytes()

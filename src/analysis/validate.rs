@@ -2,7 +2,7 @@
 
 use super::run::Job;
 use super::{Analysis, Cost, ENGINE, Failure, Form, Guard, Posed, Prepared, Reply, pose};
-use crate::lower::Need;
+use crate::lower::{Lowered, Need};
 use crate::spec::problem::{Options, Precision};
 use crate::spec::write::Writer;
 
@@ -40,15 +40,7 @@ impl Prepared for Ready {
         w.object(|w| {
             w.key("valid").boolean(true);
             w.key("samples").integer(lowered.samples as u64);
-            w.key("inputs").array(|w| {
-                for input in &lowered.inputs {
-                    w.object(|w| {
-                        w.key("name").string(&input.name);
-                        w.key("shape").sizes(lowered.graph.shape(input.leaf).sample_dims());
-                        w.key("dtype").string(if input.real { "f64" } else { "i64" });
-                    });
-                }
-            });
+            inputs(w.key("inputs"), lowered);
             w.key("nodes").array(|w| {
                 for node in &lowered.nodes {
                     w.object(|w| {
@@ -71,12 +63,8 @@ impl Prepared for Ready {
             });
             let count = lowered.parameters.iter().map(|parameter| parameter.shape.size() as u64).sum();
             w.key("parameter_count").integer(count);
-            w.key("cost").object(|w| {
-                w.key("forward_flops").integer(plan.forward_flops());
-                w.key("backward_flops").integer(plan.backward_flops());
-                w.key("flops").integer(plan.forward_flops().saturating_add(plan.backward_flops()));
-                w.key("bytes").integer(plan.peak_elements().saturating_mul(width));
-            });
+            let bytes = plan.peak_elements().saturating_mul(width);
+            cost(w.key("cost"), [plan.forward_flops(), plan.backward_flops(), bytes]);
             w.key("meta").object(|w| {
                 w.key("engine").string(ENGINE);
                 w.key("request_hash").string(&self.request_hash);
@@ -84,4 +72,27 @@ impl Prepared for Ready {
         });
         Ok(Reply { content_type: "application/json", body: w.into_bytes() })
     }
+}
+
+/// The inputs that a network declares.
+pub(super) fn inputs(w: &mut Writer, lowered: &Lowered) {
+    w.array(|w| {
+        for input in &lowered.inputs {
+            w.object(|w| {
+                w.key("name").string(&input.name);
+                w.key("shape").sizes(lowered.graph.shape(input.leaf).sample_dims());
+                w.key("dtype").string(if input.real { "f64" } else { "i64" });
+            });
+        }
+    });
+}
+
+/// What a run would cost: floating-point operations forward and backward, and bytes.
+pub(super) fn cost(w: &mut Writer, [forward, backward, bytes]: [u64; 3]) {
+    w.object(|w| {
+        w.key("forward_flops").integer(forward);
+        w.key("backward_flops").integer(backward);
+        w.key("flops").integer(forward.saturating_add(backward));
+        w.key("bytes").integer(bytes);
+    });
 }

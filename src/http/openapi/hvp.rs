@@ -4,17 +4,11 @@ use serde_json::json;
 
 use super::Doc;
 use super::reply::{reference, tensors};
-use super::request::closed;
+use super::request::tangents_argument;
 
 pub(super) const DOC: Doc = Doc {
     name: "hvp",
-    arguments: Some(|| {
-        closed(
-            "What moves.",
-            &["tangents"],
-            json!({ "tangents": { "type": "object", "minProperties": 1, "description": "How parameters and inputs move, by name, each in its own shape (an input's with its sample axis); what is not named stands still.", "additionalProperties": reference("Tensor") } }),
-        )
-    }),
+    arguments: Some(tangents_argument),
     arguments_required: true,
     reply: "HvpReply",
     schemas: || {

@@ -17,6 +17,15 @@ pub(super) fn closed(description: &str, required: &[&str], properties: Value) ->
     json!({ "type": "object", "description": description, "required": required, "properties": properties, "additionalProperties": false })
 }
 
+/// The argument of the questions about what moves along tangents.
+pub(super) fn tangents_argument() -> Value {
+    closed(
+        "What moves.",
+        &["tangents"],
+        json!({ "tangents": { "type": "object", "minProperties": 1, "description": "How parameters and inputs move, by name, each in its own shape (an input's with its sample axis); what is not named stands still.", "additionalProperties": reference("Tensor") } }),
+    )
+}
+
 /// The schemas of requests, by name.
 pub(super) fn schemas() -> Map<String, Value> {
     let mut schemas = Map::new();
