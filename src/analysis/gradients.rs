@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::answer::{Answer, Entry, Named};
 use super::certify::Certificate;
+use super::memo::Recalled;
 use super::run::{Job, Run, gradient, input_gradient};
 use super::stats::Work;
 use super::{
-    Analysis, Cost, DOUBLE_DOUBLE_FLOPS, Failure, Form, Guard, Posed, Prepared, Reply, Request, picture, pose, shards, within,
+    Analysis, Cost, DOUBLE_DOUBLE_FLOPS, Failure, Form, Guard, Library, Posed, Prepared, Reply, Request, picture, pose,
+    request_hash, shards, within,
 };
 use crate::config::Limits;
 use crate::lower::{Leaf, Need, random};
@@ -20,7 +22,7 @@ use crate::tensor::{DoubleDouble, Shape, Tensor};
 /// A problem that is ready to run.
 struct Ready {
     job: Arc<Job>,
-    options: Options,
+    options: Arc<Options>,
     form: Form,
     backward: bool,
     cost: Cost,
@@ -50,10 +52,21 @@ pub const FORWARD: Analysis = Analysis {
 };
 
 fn prepare(request: Request<'_>, form: Form, limits: &Limits, backward: bool) -> Result<Box<dyn Prepared>, Failure> {
-    let need = if backward { Need::Loss } else { Need::Outputs };
-    let (posed, ()) = pose(request, None, need, limits, |_, _, _| Some(()))?;
-    let Posed { lowered, selection, options, request_hash, .. } = posed;
-    let job = Job::new(lowered, selection, backward);
+    let memo = request.library.map(Library::memo);
+    let recalled = memo.map_or(Recalled::Unfit, |memo| memo.recall(request, backward, limits));
+    let (job, options, request_hash) = match recalled {
+        Recalled::Known(job, options) => (job, options, request_hash(request)),
+        other => {
+            let need = if backward { Need::Loss } else { Need::Outputs };
+            let (posed, ()) = pose(request, None, need, limits, |_, _, _| Some(()))?;
+            let Posed { lowered, selection, options, request_hash, names_network } = posed;
+            let (job, options) = (Job::new(lowered, selection, backward), Arc::new(options));
+            if let (Some(memo), Recalled::New(key), false) = (memo, other, names_network) {
+                memo.learn(key, &job, &options);
+            }
+            (job, options, request_hash)
+        }
+    };
     let mut cost = cost(&job, &options, backward);
     let stats = (backward && options.stats).then(|| Work::new(&job.lowered, &job.selection.parameters)).flatten();
     if let Some(work) = &stats {
@@ -121,7 +134,7 @@ impl Ready {
         let mut answer = Answer {
             loss: run.loss(),
             losses: run.losses().cloned(),
-            objective: lowered.objective.as_ref().map(|objective| &objective.echo),
+            objective: lowered.objective.as_ref().map(|objective| &*objective.echo),
             outputs: outputs.map(|node| (node.id.clone(), run.value(node.z).clone())).collect(),
             gradients: None,
             input_gradients: None,

@@ -1,34 +1,34 @@
-//! Lowered networks, by the text that they were written in: who posts the same network with another minibatch pays for reading and
-//! lowering it once.
+//! Problems that were lowered before, by their text without its numbers: who posts the same network with another minibatch, or with
+//! other values for `parameters`, pays once for reading, lowering and planning it.
 //!
-//! Whatever is found wrong by this short way, and whatever does not fit, goes the long way from its beginning: the answer is the
-//! same, byte for byte, and so are the faults.
+//! A problem's text is skimmed: its `batch` and `parameters` are read, all other members are copied as they stand into the key
+//! under which a [`Pattern`] is known. Equal keys are equal problems but for those two. Whatever is found wrong by this short way,
+//! and whatever does not fit, goes the long way from its beginning: the answer is the same, byte for byte, and so are the faults.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Posed, Request, request_hash};
+use super::Request;
+use super::run::Job;
 use crate::config::Limits;
-use crate::lower::{Need, Pattern, Patterns, lower_by, select};
-use crate::spec::fault::Faults;
-use crate::spec::{json, problem};
+use crate::lower::Slot;
+use crate::spec::fault::{At, Faults};
+use crate::spec::json::{self, Json};
+use crate::spec::problem::{self, Options, Problem};
+use crate::spec::tensor::Reading;
 
-/// Reading a longer network is not what a problem's time goes into.
-const LONGEST_TEXT: usize = 64 << 10;
-/// Nor in a longer problem.
+/// Lowering is not what a longer problem's time goes into.
 const LONGEST_PROBLEM: usize = 256 << 10;
-/// Numbers of samples for which one network is kept.
+/// Nor that of one with so much besides its numbers.
+const LONGEST_KEY: usize = 64 << 10;
+/// Numbers of samples for which one text is kept.
 const SIZES: usize = 4;
 /// Texts that were seen once.
 const SEEN: usize = 4096;
 
-/// Stands for the network while the rest of a problem is read.
-const STAND_IN: &str = r#"{"ref":"sha256:0000000000000000000000000000000000000000000000000000000000000000"}"#;
-
-/// Patterns by their networks' texts; those used longest ago go out.
+/// Patterns by their texts; those used longest ago go out.
 #[derive(Debug)]
 pub(super) struct Memo {
     known: Mutex<Known>,
@@ -39,20 +39,28 @@ pub(super) struct Memo {
 
 #[derive(Debug, Default)]
 struct Known {
-    by_text: HashMap<Arc<[u8]>, Entry>,
+    by_key: HashMap<Arc<[u8]>, Entry>,
     by_use: BTreeMap<u64, Arc<[u8]>>,
     uses: u64,
     bytes: usize,
-    /// Digests of texts that came once: one that never comes again is not worth keeping.
+    /// Digests of keys that came once: one that never comes again is not worth keeping.
     seen: HashSet<u64>,
     hasher: RandomState,
 }
 
 #[derive(Debug)]
 struct Entry {
-    patterns: Vec<Arc<Pattern>>,
+    sizes: Arc<[Arc<Pattern>]>,
     used: u64,
     bytes: usize,
+}
+
+/// A problem lowered and planned, without its numbers.
+#[derive(Debug)]
+struct Pattern {
+    job: Job,
+    options: Arc<Options>,
+    slots: Vec<Slot>,
 }
 
 /// What a memo holds and how it was used.
@@ -60,10 +68,27 @@ struct Entry {
 pub struct Remembered {
     /// Bytes of its patterns and their texts.
     pub bytes: usize,
-    /// Problems whose network was lowered before.
+    /// Problems that were lowered before.
     pub hits: u64,
-    /// Problems whose network was not.
+    /// Problems that were not.
     pub misses: u64,
+}
+
+/// What became of a problem.
+pub(super) enum Recalled {
+    /// It was lowered before; here it is with its own numbers.
+    Known(Job, Arc<Options>),
+    /// It may be kept under this key.
+    New(Key),
+    /// It is none to be kept.
+    Unfit,
+}
+
+/// What a problem is known by.
+pub(super) struct Key {
+    text: Vec<u8>,
+    /// The entries of its `parameters`.
+    names: Vec<String>,
 }
 
 impl Memo {
@@ -80,38 +105,47 @@ impl Memo {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn get(&self, text: &[u8]) -> Option<Vec<Arc<Pattern>>> {
-        let mut known = self.known();
-        let Known { by_text, by_use, uses, .. } = &mut *known;
-        let entry = by_text.get_mut(text)?;
-        let key = by_use.remove(&entry.used)?;
-        *uses += 1;
-        entry.used = *uses;
-        by_use.insert(*uses, key);
-        Some(entry.patterns.clone())
+    /// The problem by its pattern, if there is one that fits and nothing is wrong.
+    pub(super) fn recall(&self, request: Request<'_>, backward: bool, limits: &Limits) -> Recalled {
+        let parts = request.parameters.is_some() || request.inputs.is_some() || request.targets.is_some();
+        if parts || request.problem.len() > LONGEST_PROBLEM {
+            return Recalled::Unfit;
+        }
+        let Some(skimmed) = Skimmed::of(request.problem, backward, limits) else { return Recalled::Unfit };
+        let Skimmed { key, batch, parameters } = skimmed;
+        let sizes = self.known().get(&key);
+        let mut given = Problem::default();
+        let names = match sizes {
+            Some(sizes) => {
+                if let Some((job, options)) = recalled(&sizes, batch, parameters, &mut given, limits) {
+                    self.hits.fetch_add(1, Ordering::Relaxed);
+                    return Recalled::Known(job, options);
+                }
+                given.parameters.into_iter().map(|(name, _)| name).collect()
+            }
+            None => match &parameters {
+                Some(Json::Object(object)) => object.iter().map(|(name, _)| name.to_owned()).collect(),
+                _ => Vec::new(),
+            },
+        };
+        self.misses.fetch_add(1, Ordering::Relaxed);
+        if key.len() <= LONGEST_KEY { Recalled::New(Key { text: key, names }) } else { Recalled::Unfit }
     }
 
-    /// Whether a text came before.
-    fn came_before(&self, text: &[u8]) -> bool {
+    /// Keep a problem's pattern beside those for other numbers of samples, if its key came before; patterns of other keys go out
+    /// until it fits.
+    pub(super) fn learn(&self, key: Key, job: &Job, options: &Arc<Options>) {
         let mut known = self.known();
-        if known.by_text.contains_key(text) {
-            return true;
+        if !known.came_before(&key.text) {
+            return;
         }
-        let digest = known.hasher.hash_one(text);
-        if known.seen.len() >= SEEN {
-            known.seen.clear();
-        }
-        !known.seen.insert(digest)
-    }
-
-    /// Keep a pattern beside those for other numbers of samples; patterns of other texts go out until it fits.
-    pub(super) fn learn(&self, text: &[u8], pattern: Pattern) {
-        let mut known = self.known();
-        let mut patterns = known.take(text);
-        patterns.retain(|other| other.samples() != pattern.samples());
-        patterns.truncate(SIZES - 1);
-        patterns.insert(0, Arc::new(pattern));
-        let bytes = text.len() + patterns.iter().map(|pattern| pattern.bytes()).sum::<usize>();
+        let Some(slots) = job.lowered.slots(&key.names) else { return };
+        let pattern = Pattern { job: job.without_numbers(&slots), options: Arc::clone(options), slots };
+        let others = known.take(&key.text);
+        let samples = pattern.samples();
+        let others = others.iter().filter(|other| other.samples() != samples).take(SIZES - 1).cloned();
+        let sizes: Arc<[_]> = [Arc::new(pattern)].into_iter().chain(others).collect();
+        let bytes = key.text.len() + sizes.iter().map(|pattern| pattern.bytes()).sum::<usize>();
         if bytes > self.budget {
             return;
         }
@@ -120,90 +154,143 @@ impl Memo {
             let oldest = Arc::clone(oldest);
             known.take(&oldest);
         }
-        let key: Arc<[u8]> = text.into();
+        let key: Arc<[u8]> = key.text.into();
         known.uses += 1;
         let used = known.uses;
         known.bytes += bytes;
         known.by_use.insert(used, Arc::clone(&key));
-        known.by_text.insert(key, Entry { patterns, used, bytes });
+        known.by_key.insert(key, Entry { sizes, used, bytes });
     }
+}
 
-    /// The problem by a pattern of its network, if there is one that fits and nothing is wrong.
-    pub(super) fn recall(&self, request: Request<'_>, need: Need, limits: &Limits) -> Option<Posed> {
-        let span = network_of(request, need)?;
-        let posed = self.by_pattern(request, span, need, limits)?;
-        self.hits.fetch_add(1, Ordering::Relaxed);
-        Some(posed)
+/// The problem by that of its patterns which is for as many samples; `given` receives what it gives for parameters.
+fn recalled(
+    sizes: &[Arc<Pattern>],
+    batch: Json<'_>,
+    parameters: Option<Json<'_>>,
+    given: &mut Problem<'_>,
+    limits: &Limits,
+) -> Option<(Job, Arc<Options>)> {
+    let mut faults = Faults::new(1);
+    let options = &sizes.first()?.options;
+    let reading = Reading { limits, allow_non_finite: options.allow_non_finite, allow_init: false };
+    if let Some(parameters) = parameters {
+        problem::parameters(parameters, reading, given, &mut faults);
     }
-
-    fn by_pattern(&self, request: Request<'_>, span: Range<usize>, need: Need, limits: &Limits) -> Option<Posed> {
-        let text = request.problem;
-        let patterns = self.get(&text[span.clone()])?;
-        let rest = [&text[..span.start], STAND_IN.as_bytes(), &text[span.end..]].concat();
-        let mut faults = Faults::new(1);
-        let mut problem = problem::decode(json::parse(&rest, limits).ok()?, limits, &[], &mut faults);
-        if problem.reference.take().is_none() || problem.parameters_given || !faults.is_empty() {
-            return None;
-        }
-        let options = problem.options.clone();
-        let lowered = lower_by(problem, Patterns::Known(&patterns), need, limits, &mut faults)?;
-        let selection = select(&lowered, &options, &mut faults);
-        faults.is_empty().then(|| Posed { lowered, selection, options, request_hash: request_hash(request) })
+    let batch = problem::batch(batch, At::ROOT.name("batch"), reading, &mut faults)?;
+    let samples = batch.samples();
+    let pattern = sizes.iter().find(|pattern| samples.is_none_or(|samples| pattern.samples() == samples))?;
+    if !faults.is_empty() {
+        return None;
     }
-
-    /// The text under which the pattern of a problem's network is to be kept, if it is worth it.
-    pub(super) fn worth<'a>(&self, request: Request<'a>, need: Need) -> Option<&'a [u8]> {
-        let text = &request.problem[network_of(request, need)?];
-        self.misses.fetch_add(1, Ordering::Relaxed);
-        self.came_before(text).then_some(text)
-    }
+    let lowered = pattern.job.lowered.renewed(&pattern.slots, &given.parameters, batch)?;
+    Some((pattern.job.over(lowered), Arc::clone(options)))
 }
 
 impl Known {
-    fn take(&mut self, text: &[u8]) -> Vec<Arc<Pattern>> {
-        let Some(Entry { patterns, used, bytes }) = self.by_text.remove(text) else { return Vec::new() };
+    fn get(&mut self, key: &[u8]) -> Option<Arc<[Arc<Pattern>]>> {
+        let Self { by_key, by_use, uses, .. } = self;
+        let entry = by_key.get_mut(key)?;
+        if entry.used != *uses {
+            let key = by_use.remove(&entry.used)?;
+            *uses += 1;
+            entry.used = *uses;
+            by_use.insert(*uses, key);
+        }
+        Some(Arc::clone(&entry.sizes))
+    }
+
+    /// Whether a key came before.
+    fn came_before(&mut self, key: &[u8]) -> bool {
+        if self.by_key.contains_key(key) {
+            return true;
+        }
+        let digest = self.hasher.hash_one(key);
+        if self.seen.len() >= SEEN {
+            self.seen.clear();
+        }
+        !self.seen.insert(digest)
+    }
+
+    fn take(&mut self, key: &[u8]) -> Arc<[Arc<Pattern>]> {
+        let Some(Entry { sizes, used, bytes }) = self.by_key.remove(key) else { return [].into() };
         self.by_use.remove(&used);
         self.bytes -= bytes;
-        patterns
+        sizes
     }
 }
 
-/// Where the network stands in a problem that may have a pattern.
-fn network_of(request: Request<'_>, need: Need) -> Option<Range<usize>> {
-    let parts = request.parameters.is_some() || request.inputs.is_some() || request.targets.is_some();
-    if parts || need == Need::Shapes || request.problem.len() > LONGEST_PROBLEM {
-        return None;
+impl Pattern {
+    fn samples(&self) -> usize {
+        self.job.lowered.samples
     }
-    let span = network_text(request.problem)?;
-    (span.len() <= LONGEST_TEXT).then_some(span)
+
+    /// Bytes that it takes, near enough.
+    fn bytes(&self) -> usize {
+        const EACH: usize = 64;
+        let slots = self.slots.iter().map(|slot| EACH + slot.name.len()).sum::<usize>();
+        let options = self.options.wrt.iter().flatten().map(|name| EACH + name.len()).sum::<usize>();
+        1024 + self.job.heap_bytes() + slots + options
+    }
 }
 
-/// The extent of the member `network` of an object, if it is an object. Nothing is checked that finding its end does not need.
-fn network_text(text: &[u8]) -> Option<Range<usize>> {
-    let mut at = skip_space(text, 0);
-    (*text.get(at)? == b'{').then_some(())?;
-    at += 1;
-    loop {
-        at = skip_space(text, at);
-        (*text.get(at)? == b'"').then_some(())?;
-        let end = string_end(text, at)?;
-        let is_network = &text[at..end] == b"\"network\"";
-        at = skip_space(text, end);
-        (*text.get(at)? == b':').then_some(())?;
-        at = skip_space(text, at + 1);
-        let end = value_end(text, at)?;
-        if is_network {
-            return (text[at] == b'{').then_some(at..end);
+/// A problem's text, with a mark in place of its numbers, and the numbers.
+struct Skimmed<'a> {
+    key: Vec<u8>,
+    batch: Json<'a>,
+    parameters: Option<Json<'a>>,
+}
+
+/// Stands for what was read. JSON has no such byte, so that no text can mean it.
+const MARK: u8 = 0;
+
+impl<'a> Skimmed<'a> {
+    /// Skim an object that has a `batch`. Of the other members nothing is checked that finding their ends does not need.
+    fn of(text: &'a [u8], backward: bool, limits: &Limits) -> Option<Self> {
+        let mut key = Vec::with_capacity(text.len().min(4 << 10));
+        key.push(u8::from(backward));
+        let (mut batch, mut parameters) = (None, None);
+        let (mut at, mut copied) = (skip_space(text, 0), 0);
+        (*text.get(at)? == b'{').then_some(())?;
+        loop {
+            at = skip_space(text, at + 1);
+            (*text.get(at)? == b'"').then_some(())?;
+            let end = string_end(text, at)?;
+            let slot = match &text[at..end] {
+                b"\"batch\"" => Some(&mut batch),
+                b"\"parameters\"" => Some(&mut parameters),
+                _ => None,
+            };
+            at = skip_space(text, end);
+            (*text.get(at)? == b':').then_some(())?;
+            at = skip_space(text, at + 1);
+            match slot {
+                None => at = value_end(text, at)?,
+                Some(slot) => {
+                    let (json, end) = json::member_at(text, at, limits)?;
+                    *slot = Some(json);
+                    key.extend_from_slice(&text[copied..at]);
+                    key.push(MARK);
+                    (at, copied) = (end, end);
+                }
+            }
+            at = skip_space(text, at);
+            match text.get(at)? {
+                b',' => {}
+                b'}' => break,
+                _ => return None,
+            }
         }
-        at = skip_space(text, end);
-        (*text.get(at)? == b',').then_some(())?;
+        key.extend_from_slice(&text[copied..]);
+        Some(Self { key, batch: batch?, parameters })
+    }
+}
+
+fn skip_space(text: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\t' | b'\r' | b'\n') = text.get(at) {
         at += 1;
     }
-}
-
-fn skip_space(text: &[u8], at: usize) -> usize {
-    let space = text.get(at..).unwrap_or_default().iter().take_while(|byte| b" \t\r\n".contains(byte));
-    at + space.count()
+    at
 }
 
 /// The place after the string that begins here.
@@ -244,24 +331,51 @@ fn value_end(text: &[u8], mut at: usize) -> Option<usize> {
 mod tests {
     use super::*;
 
+    /// The key of a text, `#` standing for the mark, or nothing.
+    fn check(text: &str, expect: Option<&str>) {
+        let limits = Limits::default();
+        let skimmed = Skimmed::of(text.as_bytes(), true, &limits);
+        let key = skimmed.as_ref().map(|skimmed| String::from_utf8_lossy(&skimmed.key[1..]).replace('\0', "#"));
+        assert_eq!(key.as_deref(), expect, "{text}");
+        let Ok(Json::Object(whole)) = json::parse(text.as_bytes(), &limits) else { return };
+        if let Some(Skimmed { batch, parameters, .. }) = &skimmed {
+            assert_eq!((Some(batch), parameters.as_ref()), (whole.get("batch"), whole.get("parameters")), "{text}");
+        }
+    }
+
     #[test]
-    fn the_network_is_found_wherever_it_stands() {
-        for (text, network) in [
-            (r#"{"network":{}}"#, Some("{}")),
-            (r#" { "loss" : {"a":[1,"}",{}]} , "network" : {"n":["]\"}"]} , "x":1}"#, Some(r#"{"n":["]\"}"]}"#)),
-            (r#"{"a":1,"b":"\\","c":[[]],"d":null,"network":{"a":{"b":{}}}}"#, Some(r#"{"a":{"b":{}}}"#)),
-            (r#"{"batch":{"network":{}},"network":{"x":1}}"#, Some(r#"{"x":1}"#)),
-            (r#"{"network":[]}"#, None),
-            (r#"{"network":{"ref":"x"#, None),
-            (r#"{"netw\u006frk":{}}"#, None),
+    fn numbers_are_found_wherever_they_stand() {
+        for (text, key) in [
+            (r#"{"batch":{}}"#, Some(r#"{"batch":#}"#)),
+            (
+                r#" { "loss" : {"a":[1,"}",{}]} , "batch" : {"n":["]\"}"]} , "x":1}"#,
+                Some(r#" { "loss" : {"a":[1,"}",{}]} , "batch" : # , "x":1}"#),
+            ),
+            (
+                r#"{"a":1,"parameters":{"w":[[1,2],[3,4]]},"b":"\\","c":[[]],"d":null,"batch":{"a":{"b":{}}}}"#,
+                Some(r#"{"a":1,"parameters":#,"b":"\\","c":[[]],"d":null,"batch":#}"#),
+            ),
+            (r#"{"network":{"batch":{}},"batch":{"x":1}}"#, Some(r#"{"network":{"batch":{}},"batch":#}"#)),
+            (r#"{"batch":null,"parameters":3}  "#, Some(r#"{"batch":#,"parameters":#}  "#)),
+            (r#"{"batch":[1,]}"#, None),
+            (r#"{"batch":{"a":1}"#, None),
+            (r#"{"batch":{"a":1,"a":2}}"#, None),
+            (r#"{"b\u0061tch":{}}"#, None),
             (r#"{"loss":{}}"#, None),
-            (r#"[{"network":{}}]"#, None),
+            (r#"[{"batch":{}}]"#, None),
             ("{", None),
+            ("{}", None),
             ("", None),
             (r#"{"a":"\"#, None),
         ] {
-            let found = network_text(text.as_bytes()).map(|span| &text[span]);
-            assert_eq!(found, network, "{text}");
+            check(text, key);
         }
+    }
+
+    #[test]
+    fn what_was_read_cannot_be_meant_by_a_byte() {
+        check("{\"batch\":\0}", None);
+        check("{\"batch\":{},\"parameters\":\0}", None);
+        check("{\"x\":\0,\"batch\":{}}", Some("{\"x\":#,\"batch\":#}"));
     }
 }

@@ -52,7 +52,7 @@ pub use validate::VALIDATE;
 pub use vjp::VJP;
 
 use crate::config::Limits;
-use crate::lower::{Lowered, Need, Patterns, Selection, lower_by, select};
+use crate::lower::{Lowered, Need, Selection, lower, select};
 use crate::spec::fault::{At, Code, Faults};
 use crate::spec::json::Json;
 use crate::spec::problem::{self, InputsSpec, Options, Problem};
@@ -250,6 +250,8 @@ struct Posed {
     selection: Selection,
     options: Options,
     request_hash: String,
+    /// Whether it only names its network.
+    names_network: bool,
 }
 
 /// Read and lower a problem. `question` names the member that holds the question's own arguments, if it takes any; they are read
@@ -262,11 +264,6 @@ fn pose<'a, T>(
     own: impl FnOnce(Option<Json<'a>>, &Posed, &mut Faults) -> Option<T>,
 ) -> Result<(Posed, T), Failure> {
     let mut faults = Faults::new(limits.faults);
-    let memo = request.library.map(Library::memo).filter(|_| question.is_none());
-    if let Some(posed) = memo.and_then(|memo| memo.recall(request, need, limits)) {
-        let own = own(None, &posed, &mut faults).filter(|_| faults.is_empty());
-        return own.map(|own| (posed, own)).ok_or(Failure::Invalid(faults));
-    }
     let mut problem = read(request, question, limits, &mut faults)?;
     let options = problem.options.clone();
     let arguments = problem.extra.pop().map(|(_, json)| json);
@@ -275,20 +272,14 @@ fn pose<'a, T>(
         None => problem,
         Some(stored) => stored.lend(problem),
     };
-    let worth = memo.filter(|_| stored.is_none()).and_then(|memo| memo.worth(request, need).map(|text| (memo, text)));
-    let mut pattern = None;
-    let patterns = if worth.is_some() { Patterns::Learn(&mut pattern) } else { Patterns::None };
-    let posed = lower_by(problem, patterns, need, limits, &mut faults).map(|lowered| {
+    let posed = lower(problem, need, limits, &mut faults).map(|lowered| {
         let selection = select(&lowered, &options, &mut faults);
-        Posed { lowered, selection, options, request_hash: String::new() }
+        Posed { lowered, selection, options, request_hash: String::new(), names_network: stored.is_some() }
     });
     let Some(mut posed) = posed else { return Err(Failure::Invalid(faults)) };
     let own = own(arguments, &posed, &mut faults);
     let Some(own) = own.filter(|_| faults.is_empty()) else { return Err(Failure::Invalid(faults)) };
     posed.request_hash = request_hash(request);
-    if let (Some((memo, text)), Some(pattern)) = (worth, pattern) {
-        memo.learn(text, pattern);
-    }
     Ok((posed, own))
 }
 

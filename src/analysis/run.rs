@@ -1,9 +1,11 @@
 //! One run over a lowered problem: leaves made, both sweeps, gradients by their names.
 
+use std::mem::size_of_val;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::graph::{NodeId, Plan};
-use crate::lower::{Input, Leaf, Lowered, Objective, Parameter, Selection, Traced, random};
+use crate::lower::{Input, Leaf, Lowered, Objective, Parameter, Selection, Slot, Traced, random};
 use crate::ops::Scalar;
 use crate::tape::{Backprop, Sweep, Tape};
 use crate::tensor::{Shape, Tensor};
@@ -14,8 +16,8 @@ use super::{Guard, Stop};
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) lowered: Lowered,
-    pub(super) selection: Selection,
-    pub(super) plan: Plan,
+    pub(super) selection: Arc<Selection>,
+    pub(super) plan: Arc<Plan>,
     backward: bool,
 }
 
@@ -29,8 +31,26 @@ pub(super) struct Run<'j, S> {
 impl Job {
     /// Plan a run, with or without its backward sweep.
     pub(super) fn new(lowered: Lowered, selection: Selection, backward: bool) -> Self {
-        let plan = Self::plan(&lowered, &selection, backward);
-        Self { lowered, selection, plan, backward }
+        let plan = Self::plan(&lowered, &selection, backward).into();
+        Self { lowered, selection: selection.into(), plan, backward }
+    }
+
+    /// The same run over the same problem with other numbers.
+    pub(super) fn over(&self, lowered: Lowered) -> Self {
+        let (selection, plan) = (Arc::clone(&self.selection), Arc::clone(&self.plan));
+        Self { lowered, selection, plan, backward: self.backward }
+    }
+
+    /// The same run over a problem that [`Lowered::renewed`] has yet to give numbers.
+    pub(super) fn without_numbers(&self, slots: &[Slot]) -> Self {
+        self.over(self.lowered.without_numbers(slots))
+    }
+
+    /// Bytes that it takes, near enough.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let Selection { parameters, inputs, trace } = &*self.selection;
+        let selection = size_of_val(&**parameters) + size_of_val(&**inputs) + size_of_val(&**trace);
+        self.lowered.heap_bytes() + self.plan.heap_bytes() + selection
     }
 
     fn plan(lowered: &Lowered, selection: &Selection, backward: bool) -> Plan {
@@ -68,8 +88,7 @@ impl Job {
 
     /// Where a leaf stands in the list of leaves.
     pub(super) fn place(&self, id: NodeId) -> usize {
-        let leaves = &self.lowered.leaves;
-        leaves.binary_search_by_key(&id, |(leaf, _)| *leaf).expect("every leaf of a lowered graph is listed")
+        self.lowered.place(id)
     }
 
     /// The value of a leaf as the request gives it.
@@ -95,16 +114,14 @@ impl Job {
     /// The same run with every node kept, to find where a number stopped being finite.
     fn watched(&self) -> Plan {
         let trace = (0..self.lowered.nodes.len()).collect();
-        Self::plan(&self.lowered, &Selection { trace, ..self.selection.clone() }, self.backward)
+        Self::plan(&self.lowered, &Selection { trace, ..Selection::clone(&self.selection) }, self.backward)
     }
 }
 
 /// The numbers of a leaf: given, drawn, or a mask.
 pub(super) fn leaf<S: Scalar>(lowered: &Lowered, id: NodeId) -> Tensor<S> {
-    let leaves = &lowered.leaves;
-    let at = leaves.binary_search_by_key(&id, |(leaf, _)| *leaf).expect("every leaf of a lowered graph is listed");
     let shape = lowered.graph.shape(id);
-    let data = match &leaves[at].1 {
+    let data = match &lowered.leaves[lowered.place(id)].1 {
         Leaf::Values(data) => return Tensor::shared(shape, S::from_doubles(data)),
         Leaf::Init(init, name) => random::initialise(init, shape, name).expect("checked when it was lowered"),
         Leaf::Mask { p, seed, stream } => random::dropout_mask(*p, shape.size(), seed, stream),

@@ -64,11 +64,6 @@ impl Graph {
         NodeId(id)
     }
 
-    /// Append what another graph has after as many nodes as are here.
-    pub fn append(&mut self, nodes: &[Node]) {
-        self.nodes.extend_from_slice(nodes);
-    }
-
     /// The nodes in order.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes

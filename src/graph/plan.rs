@@ -128,6 +128,12 @@ impl Plan {
         peak
     }
 
+    /// Bytes that it takes.
+    pub fn heap_bytes(&self) -> usize {
+        let flags = [&self.needed, &self.asked, &self.active, &self.kept_bar];
+        flags.map(|list| size_of_val(list.as_slice())).iter().sum::<usize>() + size_of_val(self.released.as_slice())
+    }
+
     /// Floating-point operations of the forward sweep.
     pub fn forward_flops(&self) -> u64 {
         self.forward_flops

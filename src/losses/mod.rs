@@ -2,6 +2,7 @@
 //! primitives. To add one: write the file, add its line to [`CATALOG`].
 
 mod bce;
+mod classes;
 mod cotangent;
 mod cross_entropy;
 mod elementwise;
@@ -12,7 +13,9 @@ mod sum;
 
 use std::sync::Arc;
 
-use crate::graph::NodeId;
+pub use classes::Labels;
+
+use crate::graph::{Graph, NodeId};
 use crate::lower::{Context, Failed, Leaf, Lowering, Objective, hint};
 use crate::ops::attributes::{Attribute, Value, Values};
 use crate::ops::{Joined, Sum};
@@ -72,6 +75,17 @@ impl PerSample {
     }
 }
 
+/// Where a loss keeps its targets: all of its graph that depends on them.
+#[derive(Debug, Clone)]
+pub enum TargetLeaf {
+    /// Nowhere: it takes none.
+    None,
+    /// In this leaf, as they are.
+    Plain(NodeId),
+    /// In this leaf, as coefficients of classes.
+    Classes(NodeId, Arc<Labels>),
+}
+
 /// What the reply says of the objective: all of it, so that no factor is guessed.
 #[derive(Debug, Clone)]
 pub struct Echo {
@@ -102,6 +116,7 @@ pub struct LossContext<'c, 'k, 'l, 'a> {
     /// How samples are reduced; some losses reduce a sample's elements the same way.
     pub reduction: Reduction,
     targets: Option<TensorSpec>,
+    target_leaf: TargetLeaf,
     /// Whether there is a minibatch; where only shapes are asked there need be none.
     complete: bool,
 }
@@ -132,27 +147,84 @@ pub(crate) fn lower(
     let weights = sample_weights(&mut context, weights);
     let (of_nodes, stacked) = stack(&mut context, &of, of_is_list)?;
     let values = values?;
-    let mut loss = LossContext { context: &mut context, of: stacked, reduction, targets, complete };
+    let mut loss =
+        LossContext { context: &mut context, of: stacked, reduction, targets, target_leaf: TargetLeaf::None, complete };
     let PerSample { losses, denominators } = (entry.build)(&mut loss, &values)?;
-    if entry.targets.is_empty() && loss.targets.is_some() {
+    let LossContext { targets, target_leaf, .. } = loss;
+    if entry.targets.is_empty() && targets.is_some() {
         let detail = format!("{} takes no targets", entry.name);
         context.lowering_fault("/batch/targets", Code::UnknownField, detail);
     }
-    let weights = weights?;
-    let weighted = weights.is_some();
-    let weights = weights.unwrap_or_else(|| vec![1.0; samples]);
-    let shares = match denominators {
-        Some(denominators) => weights.iter().zip(denominators).map(|(w, d)| w * d).collect(),
-        None => weights.clone(),
-    };
-    let divisor = match reduction {
-        Reduction::Sum => 1.0,
-        Reduction::Mean => shares.iter().sum(),
-    };
-    let factors = weights.iter().map(|w| w / divisor).collect();
     let of = (of.iter().map(ToString::to_string).collect(), of_is_list);
+    let (divisor, weighted) = (1.0, false);
     let echo = Echo { op: entry.name, of, attributes: values, reduction, samples, divisor, weighted, formula: entry.formula };
-    Ok((Objective { losses, factors, weights, shares, echo }, of_nodes))
+    let (factors, shares) = (Vec::new(), Vec::new());
+    let bare = Objective { losses, factors, weights: Vec::new(), shares, echo: Arc::new(echo), targets: target_leaf };
+    Ok((bare.weighed(weights?, denominators), of_nodes))
+}
+
+impl Objective {
+    /// The same with other weights of the samples, ones where there are none, and other denominators.
+    fn weighed(mut self, weights: Option<Vec<f64>>, denominators: Option<Vec<f64>>) -> Self {
+        let (reduction, samples) = (self.echo.reduction, self.echo.samples);
+        let weighted = weights.is_some();
+        self.weights = weights.unwrap_or_else(|| vec![1.0; samples]);
+        self.shares = match denominators {
+            Some(denominators) => self.weights.iter().zip(denominators).map(|(w, d)| w * d).collect(),
+            None => self.weights.clone(),
+        };
+        let divisor = match reduction {
+            Reduction::Sum => 1.0,
+            Reduction::Mean => self.shares.iter().sum(),
+        };
+        self.factors = self.weights.iter().map(|w| w / divisor).collect();
+        if divisor != self.echo.divisor || weighted != self.echo.weighted {
+            let echo = Arc::make_mut(&mut self.echo);
+            (echo.divisor, echo.weighted) = (divisor, weighted);
+        }
+        self
+    }
+
+    /// The same over other targets and weights, and the numbers of the leaf that holds the targets; nothing where they do not fit.
+    pub(crate) fn renewed(
+        &self,
+        graph: &Graph,
+        targets: Option<TensorSpec>,
+        weights: Option<TensorSpec>,
+    ) -> Option<(Self, Option<(NodeId, Arc<Vec<f64>>)>)> {
+        let targets = match targets {
+            None => None,
+            Some(TensorSpec::Values { shape, data }) => Some((shape, data)),
+            Some(TensorSpec::Init(_)) => return None,
+        };
+        let (leaf, denominators) = match (&self.targets, targets) {
+            (TargetLeaf::None, None) => (None, None),
+            (&TargetLeaf::Plain(leaf), Some((found, data))) if fits(graph.shape(leaf), &found) => (Some((leaf, data)), None),
+            (TargetLeaf::Classes(leaf, labels), Some((shape, data))) => {
+                let (q, denominators) = labels.coefficients(&shape, Arc::unwrap_or_clone(data)).ok()?;
+                (Some((*leaf, Arc::new(q))), Some(denominators))
+            }
+            _ => return None,
+        };
+        let weights = match weights {
+            None => None,
+            Some(TensorSpec::Values { shape, data }) if shape == [self.echo.samples] && data.iter().all(|&w| w >= 0.0) => {
+                Some(Arc::unwrap_or_clone(data))
+            }
+            Some(_) => return None,
+        };
+        let (factors, shares) = (Vec::new(), Vec::new());
+        let (losses, echo, targets) = (self.losses, Arc::clone(&self.echo), self.targets.clone());
+        let bare = Self { losses, factors, weights: Vec::new(), shares, echo, targets };
+        Some((bare.weighed(weights, denominators), leaf))
+    }
+}
+
+/// Whether targets of shape `found` fit what the loss reads: the same, or `[N]` for `[N, 1]` and the other way round; with one
+/// number per sample nothing can be confused.
+fn fits(shape: Shape, found: &[usize]) -> bool {
+    let ones = |dims: &[usize]| dims.iter().skip(1).all(|&dim| dim == 1);
+    found == shape.dims() || (found.first() == shape.dims().first() && ones(found) && ones(shape.dims()))
 }
 
 fn sample_weights(context: &mut Context<'_, '_, '_>, weights: Option<TensorSpec>) -> Result<Option<Vec<f64>>, Failed> {
@@ -239,8 +311,10 @@ impl LossContext<'_, '_, '_, '_> {
     pub fn targets_like_of(&mut self) -> Result<NodeId, Failed> {
         let shape = self.shape();
         match self.targets()? {
-            Some((found, data)) if found == shape.dims() || self.same_but_for_ones(&found) => {
-                Ok(self.context.constant(shape, data))
+            Some((found, data)) if fits(shape, &found) => {
+                let leaf = self.context.constant(shape, data);
+                self.target_leaf = TargetLeaf::Plain(leaf);
+                Ok(leaf)
             }
             Some((found, _)) => {
                 let detail = format!("targets must have the shape of what the loss reads, {shape}; found {}", Dims(&found));
@@ -248,13 +322,6 @@ impl LossContext<'_, '_, '_, '_> {
             }
             None => Ok(self.context.deferred(shape, Leaf::Unknown)),
         }
-    }
-
-    /// `[N]` for `[N, 1]` and the other way round: with one number per sample nothing can be confused.
-    fn same_but_for_ones(&self, found: &[usize]) -> bool {
-        let shape = self.shape();
-        let ones = |dims: &[usize]| dims.iter().skip(1).all(|&dim| dim == 1);
-        found.first() == shape.dims().first() && ones(found) && ones(shape.dims())
     }
 
     /// Elements of a sample to one number: their sum, or their mean where the reduction is a mean.

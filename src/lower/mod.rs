@@ -7,19 +7,20 @@ pub mod layers;
 mod neuron;
 mod order;
 mod parameters;
-mod pattern;
 pub mod random;
 mod regularizer;
+mod renewal;
 mod selection;
 mod sources;
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Deref;
 use std::sync::Arc;
 
 pub use context::{Context, Failed};
 pub use parameters::Parameter;
-pub use pattern::Pattern;
 pub use regularizer::Penalty;
+pub use renewal::Slot;
 pub use selection::{Selection, named, select};
 
 use crate::config::Limits;
@@ -34,12 +35,22 @@ use crate::spec::problem::{
 use crate::spec::tensor::InitSpec;
 
 /// A problem as a graph, with what is needed to run it and to name what it gives.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Lowered {
-    /// The computation.
-    pub graph: Graph,
+    structure: Arc<Structure>,
     /// Where each leaf's value comes from, in order of the leaves.
     pub leaves: Vec<(NodeId, Leaf)>,
+    /// Places in `nodes`: the objective's own and those that nobody reads.
+    pub outputs: Arc<[usize]>,
+    /// The loss, where one was given.
+    pub objective: Option<Objective>,
+}
+
+/// What problems have in common that differ in their numbers alone.
+#[derive(Debug)]
+pub struct Structure {
+    /// The computation.
+    pub graph: Graph,
     /// The samples of the minibatch.
     pub samples: usize,
     /// The network's inputs as declared.
@@ -48,14 +59,18 @@ pub struct Lowered {
     pub parameters: Vec<Parameter>,
     /// The network's nodes in topological order.
     pub nodes: Vec<Traced>,
-    /// Places in `nodes`: the objective's own and those that nobody reads.
-    pub outputs: Vec<usize>,
-    /// The loss, where one was given.
-    pub objective: Option<Objective>,
     /// The terms of the regularization.
     pub penalties: Vec<Penalty>,
     /// Whether every input and node is there, so that a name which is not among them is wrong.
     pub whole: bool,
+}
+
+impl Deref for Lowered {
+    type Target = Structure;
+
+    fn deref(&self) -> &Structure {
+        &self.structure
+    }
 }
 
 /// Where a leaf's numbers come from. Those of initialisers are made when the run has been priced, not before.
@@ -90,7 +105,7 @@ pub struct Input {
 }
 
 /// A node of the network as the client named it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Traced {
     /// Its id.
     pub id: String,
@@ -105,7 +120,7 @@ pub struct Traced {
 }
 
 /// What is differentiated: a weighted sum of per-sample losses.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Objective {
     /// The per-sample losses, shape `[N]`.
     pub losses: NodeId,
@@ -116,7 +131,9 @@ pub struct Objective {
     /// What each sample counts in the denominator of a mean, its weight included.
     pub shares: Vec<f64>,
     /// What the reply says of it.
-    pub echo: losses::Echo,
+    pub echo: Arc<losses::Echo>,
+    /// Where the targets stand in the graph.
+    pub targets: losses::TargetLeaf,
 }
 
 impl Objective {
@@ -154,28 +171,6 @@ pub enum Need {
 ///
 /// Returns nothing where a fault leaves no graph worth planning; the caller looks at `faults` in any case.
 pub fn lower(problem: Problem<'_>, need: Need, limits: &Limits, faults: &mut Faults) -> Option<Lowered> {
-    lower_by(problem, Patterns::None, need, limits, faults)
-}
-
-/// What is known of a network beforehand.
-#[derive(Debug)]
-pub enum Patterns<'p> {
-    /// Nothing.
-    None,
-    /// What lowering made of it, for some numbers of samples; the problem has no network of its own.
-    Known(&'p [Arc<Pattern>]),
-    /// Nothing, but a pattern is left here where the network has one.
-    Learn(&'p mut Option<Pattern>),
-}
-
-/// As [`lower`]; by a known pattern it gives the same, or, if any fault is found or none of them fits, nothing.
-pub fn lower_by(
-    problem: Problem<'_>,
-    patterns: Patterns<'_>,
-    need: Need,
-    limits: &Limits,
-    faults: &mut Faults,
-) -> Option<Lowered> {
     if !problem.batch_given && problem.batch.is_none() && need != Need::Shapes {
         faults.push(At::ROOT, Code::MissingField, "the problem has no \"batch\"");
     }
@@ -183,11 +178,7 @@ pub fn lower_by(
         faults.push(At::ROOT, Code::MissingField, "the problem has no \"loss\"");
     }
     let Problem { network, parameters, parameters_given, batch, loss, regularization, options, .. } = problem;
-    let mut network = match &patterns {
-        Patterns::Known(known) => known.first()?.declared(),
-        _ => network?,
-    };
-    let learnable = need != Need::Shapes && parameters.is_empty() && pattern::is_plain(&network);
+    let network = network?;
     let every_parameter = (parameters_given || need != Need::Shapes) && !problem.parameters_unreadable;
     let mut lowering = Lowering {
         graph: Graph::new(),
@@ -219,19 +210,9 @@ pub fn lower_by(
     let traced = if let Trace::Only(names) = &options.trace { &names[..] } else { &[] };
     lowering.asked = loss_of.chain(traced.iter().map(String::as_str)).map(str::to_owned).collect();
     let inputs = lowering.inputs(&network, inputs);
-    let (nodes, unread) = match patterns {
-        Patterns::Known(known) => lowering.repeat(known)?,
-        patterns => {
-            let declared = std::mem::take(&mut network.inputs);
-            let nodes = lowering.nodes(network);
-            lowering.surplus();
-            let unread = lowering.unread(&nodes);
-            if let (Patterns::Learn(learnt), true) = (patterns, learnable) {
-                *learnt = lowering.pattern(&declared, &nodes, &unread);
-            }
-            (nodes, unread)
-        }
-    };
+    let nodes = lowering.nodes(network);
+    lowering.surplus();
+    let unread = lowering.unread(&nodes);
     let objective = loss.and_then(|loss| {
         losses::lower(&mut lowering, loss, targets, weights, need != Need::Shapes && given && !targets_failed).ok()
     });
@@ -240,18 +221,9 @@ pub fn lower_by(
     let of: HashSet<_> = objective.iter().flat_map(|(_, of)| of).copied().collect();
     let outputs = (0..nodes.len()).filter(|&i| unread[i] || of.contains(&nodes[i].z)).collect();
     let Lowering { graph, leaves, parameters, samples, .. } = lowering;
-    Some(Lowered {
-        graph,
-        leaves,
-        samples,
-        inputs,
-        parameters: parameters.into_parameters(),
-        nodes,
-        outputs,
-        objective: objective.map(|(objective, _)| objective),
-        penalties,
-        whole,
-    })
+    let parameters = parameters.into_parameters();
+    let structure = Structure { graph, samples, inputs, parameters, nodes, penalties, whole };
+    Some(Lowered { structure: Arc::new(structure), leaves, outputs, objective: objective.map(|(objective, _)| objective) })
 }
 
 /// The work in progress.

@@ -11,6 +11,7 @@ use super::json::Json;
 use super::tensor::TensorSpec;
 
 pub use keep::{Kept, decode_kept, hoist};
+pub(crate) use read::{batch, parameters};
 pub use read::{decode, network};
 
 /// Members of an object that are read later.
@@ -158,6 +159,18 @@ pub struct BatchSpec<'a> {
 }
 
 impl BatchSpec<'_> {
+    /// The leading axis of the first input that has one.
+    pub fn samples(&self) -> Option<usize> {
+        let leading = |value: &TensorSpec| match value {
+            TensorSpec::Values { shape, .. } => shape.first().copied(),
+            TensorSpec::Init(_) => None,
+        };
+        match self.inputs.as_ref()? {
+            InputsSpec::Bare(value) => leading(value),
+            InputsSpec::Named(named) => named.iter().find_map(|(_, value)| leading(value.as_ref()?)),
+        }
+    }
+
     /// Keep the first samples alone. What has fewer, or no sample axis, stays as it is.
     pub fn truncate(&mut self, samples: usize) {
         let inputs: &mut dyn Iterator<Item = &mut TensorSpec> = match &mut self.inputs {

@@ -79,7 +79,7 @@ fn trainable(posed: &Posed, faults: &mut Faults) {
 
 /// A run that gives the loss and, for training, the gradients of what is trained; nothing else is kept.
 fn job(mut lowered: Lowered, selection: Selection, trains: bool) -> Job {
-    lowered.outputs.clear();
+    lowered.outputs = [].into();
     Job::new(lowered, Selection { inputs: Vec::new(), trace: Vec::new(), ..selection }, trains)
 }
 

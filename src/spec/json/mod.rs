@@ -12,7 +12,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-pub use reader::parse;
+pub use reader::{member_at, parse};
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]

@@ -14,21 +14,23 @@ use crate::config::Limits;
 /// (`limit_exceeded`), and before it every key that stands twice (`duplicate_key`) and every number beyond the range of a double
 /// (`number_out_of_range`).
 pub fn parse<'a>(text: &'a [u8], limits: &Limits) -> Result<Json<'a>, Faults> {
-    let mut reader = Reader {
-        text,
-        position: 0,
-        depth: limits.json_depth.min(DEEPEST),
-        values: VALUES_A_NODE.saturating_mul(limits.nodes).saturating_add(VALUES_AN_EDGE.saturating_mul(limits.edges)),
-        values_left: 0,
-        complained: 0,
-        mark: Mark::START,
-        faults: Faults::new(limits.faults),
-    };
-    reader.values_left = reader.values;
+    let mut reader = Reader::new(text, limits);
     match reader.document() {
         Ok(json) if reader.faults.is_empty() => Ok(json),
         _ => Err(reader.faults),
     }
+}
+
+/// Read one member's value of the outermost object, from where it begins, and tell where it ends. Nothing where anything is wrong,
+/// or might be: more values than [`parse`] may admit.
+pub fn member_at<'a>(text: &'a [u8], position: usize, limits: &Limits) -> Option<(Json<'a>, usize)> {
+    let mut reader = Reader::new(text, limits);
+    if text.len() / 2 >= reader.values {
+        return None;
+    }
+    reader.position = position;
+    let json = reader.value(At::ROOT, 1).ok()?;
+    reader.faults.is_empty().then_some((json, reader.position))
 }
 
 /// Reading goes down the stack with the text, so that there is a depth no setting can exceed.
@@ -107,6 +109,20 @@ impl Run {
 }
 
 impl<'a> Reader<'a> {
+    fn new(text: &'a [u8], limits: &Limits) -> Self {
+        let values = VALUES_A_NODE.saturating_mul(limits.nodes).saturating_add(VALUES_AN_EDGE.saturating_mul(limits.edges));
+        Self {
+            text,
+            position: 0,
+            depth: limits.json_depth.min(DEEPEST),
+            values,
+            values_left: values,
+            complained: 0,
+            mark: Mark::START,
+            faults: Faults::new(limits.faults),
+        }
+    }
+
     fn document(&mut self) -> Result<Json<'a>, Stop> {
         if let Some(detail) = complaint::encoding(self.text) {
             return Err(self.malformed(0, detail));

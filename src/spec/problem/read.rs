@@ -358,7 +358,8 @@ fn activation<'a>(json: Json<'a>, at: At<'_>, faults: &mut Faults) -> Option<Act
     }
 }
 
-pub(super) fn parameters(json: Json<'_>, reading: Reading<'_>, problem: &mut Problem<'_>, faults: &mut Faults) {
+/// Read the entries of `parameters` into a problem.
+pub(crate) fn parameters(json: Json<'_>, reading: Reading<'_>, problem: &mut Problem<'_>, faults: &mut Faults) {
     let at = At::ROOT.name("parameters");
     let Json::Object(object) = json else {
         faults.push(at, Code::WrongType, format!("expected an object from name to tensor, found {}", json.describe()));
@@ -382,7 +383,8 @@ pub(super) fn parameters(json: Json<'_>, reading: Reading<'_>, problem: &mut Pro
     }
 }
 
-fn batch<'a>(json: Json<'a>, at: At<'_>, reading: Reading<'_>, faults: &mut Faults) -> Option<BatchSpec<'a>> {
+/// Read a minibatch.
+pub(crate) fn batch<'a>(json: Json<'a>, at: At<'_>, reading: Reading<'_>, faults: &mut Faults) -> Option<BatchSpec<'a>> {
     let mut fields = Fields::of(json, at, faults)?;
     let mut batch = BatchSpec::default();
     match fields.take("inputs") {
