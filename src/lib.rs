@@ -12,13 +12,14 @@
 //! 5. [`ops`]: the primitives, one file each: shape rule, forward, vjp, cost, formula, laws.
 //! 6. [`tensor`]: shapes, arrays, the number types, the kernels.
 //! 7. [`optim`]: the optimisers, one file each. They know numbers alone.
-//! 8. [`analysis`]: the questions, pure functions from bytes to bytes; [`draw`] makes pictures of some answers.
-//! 9. [`store`]: where replicas share networks. The edges read and write it; nothing else does.
-//! 10. The two thin edges over them, a server and a command line, and [`config`].
+//! 8. [`grading`]: submitted answers against the right ones, and the catalogue of mistakes.
+//! 9. [`analysis`]: the questions, pure functions from bytes to bytes; [`draw`] makes pictures of some answers.
+//! 10. [`store`]: where replicas share networks. The edges read and write it; nothing else does.
+//! 11. The two thin edges over them, a server and a command line, and [`config`].
 //!
 //! # Invariants
 //!
-//! - Arrows run one way: edges → analysis → lower, tape → graph → ops → tensor. `spec` is seen by `lower`, `losses`, `analysis`
+//! - Arrows run one way: edges → analysis → grading → lower, tape → graph → ops → tensor. `spec` is seen by `lower`, `losses`, `grading`, `analysis`
 //!   and the edges alone. Below `analysis` there is no IO, no clock, no async and no serde (`tests/it/tidy.rs` holds us to it).
 //! - What [`lower::lower`] returns cannot be wrong: after it nothing fails but a deadline.
 //! - Nothing is allocated by a client's say-so: shapes are priced before the numbers they stand for are made.
@@ -32,6 +33,8 @@
 //! - **a layer**: a file in `lower/layers/` with its attributes and how it is made of primitives; a line in its `CATALOG`.
 //! - **a loss**: a file in `losses/`; a line in [`losses::CATALOG`].
 //! - **an optimiser**: a file in `optim/`; a line in [`optim::CATALOG`].
+//! - **a mistake**: a file in `grading/mistakes/`; a line in [`grading::mistakes::CATALOG`].
+//! - **a platform**: a file in `grading/formats/`; a line in [`grading::formats::FORMATS`].
 //! - **an analysis**: a file in `analysis/` with its [`analysis::Analysis`], a line in [`analysis::ANALYSES`], a subcommand in
 //!   `cli`, and in `http/openapi` a file with the schemas of its arguments and its reply.
 
@@ -39,6 +42,7 @@ pub mod analysis;
 pub mod cli;
 pub mod config;
 pub mod draw;
+pub mod grading;
 pub mod graph;
 pub mod http;
 pub mod losses;

@@ -1,7 +1,7 @@
 //! A lowered problem as a function of its leaves: evaluated at points that may be moved, over any of the number types. With dual
 //! numbers a point carries a tangent, and what comes out carries its image.
 
-use super::run::{NonFinite, leaf};
+use super::run::NonFinite;
 use super::{Guard, Stop};
 use crate::graph::{NodeId, Plan};
 use crate::lower::{Input, Leaf, Lowered, Parameter, Traced, random};
@@ -70,31 +70,17 @@ pub(super) fn leaves(variables: &[Variable]) -> Vec<NodeId> {
 
 /// The nodes whose weighted sum is the objective: per-sample losses and penalties.
 pub(super) fn objective(lowered: &Lowered) -> Vec<NodeId> {
-    let losses = lowered.objective.iter().map(|objective| objective.losses);
-    losses.chain(lowered.penalties.iter().map(|penalty| penalty.node)).collect()
+    lowered.ends()
 }
 
 /// The objective: weighted losses and penalties; nothing without a loss.
 pub(super) fn loss<S: Scalar>(lowered: &Lowered, tape: &Tape<'_, S>) -> Option<S> {
-    let objective = lowered.objective.as_ref()?;
-    let mut sum = S::ZERO;
-    for (&loss, &factor) in tape.value(objective.losses).data().iter().zip(&objective.factors) {
-        sum += S::from_f64(factor) * loss;
-    }
-    for penalty in &lowered.penalties {
-        sum += S::from_f64(penalty.coefficient) * tape.value(penalty.node).data()[0];
-    }
-    Some(sum)
+    lowered.loss(|id| tape.value(id))
 }
 
 /// The derivatives of the objective by the nodes that it is the sum of.
 pub(super) fn seeds<S: Scalar>(lowered: &Lowered) -> Vec<(NodeId, Tensor<S>)> {
-    let losses = lowered.objective.iter().map(|objective| {
-        let data = objective.factors.iter().map(|&factor| S::from_f64(factor)).collect();
-        (objective.losses, Tensor::new(lowered.graph.shape(objective.losses), data))
-    });
-    let penalties = lowered.penalties.iter();
-    losses.chain(penalties.map(|penalty| (penalty.node, Tensor::scalar(S::from_f64(penalty.coefficient))))).collect()
+    lowered.seeds()
 }
 
 /// Floating-point operations of making the leaves: what initialisers draw.
@@ -117,7 +103,7 @@ impl<S: Scalar> Point<S> {
     pub(super) fn new(lowered: &Lowered, plan: &Plan) -> Self {
         let nodes = lowered.graph.nodes().iter().enumerate();
         let value = |(i, node): (usize, &crate::graph::Node)| {
-            (node.op.is_none() && plan.needed[i]).then(|| leaf(lowered, lowered.graph.id(i)))
+            (node.op.is_none() && plan.needed[i]).then(|| lowered.leaf(lowered.graph.id(i)))
         };
         Self { leaves: nodes.map(value).collect() }
     }

@@ -4,16 +4,21 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::exercises::Exercises;
 use super::memo::{Memo, Remembered};
 use super::stored::Stored;
 
 /// Bytes that lowered networks may take beside the stored ones: some thousands of small ones.
 const LOWERED: usize = 16 << 20;
 
+/// Bytes that exercises may take which submissions are graded against.
+const GRADED: usize = 64 << 20;
+
 /// Stored networks by their names. What it hands out stays whole however long it is used.
 #[derive(Debug)]
 pub struct Library {
     memo: Memo,
+    exercises: Arc<Exercises>,
     shelf: Mutex<Shelf>,
     budget: usize,
     hits: AtomicU64,
@@ -55,12 +60,26 @@ impl Library {
     /// An empty one of so many bytes.
     pub fn new(budget: usize) -> Self {
         let zero = || AtomicU64::new(0);
-        Self { memo: Memo::new(LOWERED), shelf: Mutex::default(), budget, hits: zero(), misses: zero(), evicted: zero() }
+        let exercises = Arc::new(Exercises::new(GRADED));
+        Self {
+            memo: Memo::new(LOWERED),
+            exercises,
+            shelf: Mutex::default(),
+            budget,
+            hits: zero(),
+            misses: zero(),
+            evicted: zero(),
+        }
     }
 
     /// What is known of networks that problems carry.
     pub(super) fn memo(&self) -> &Memo {
         &self.memo
+    }
+
+    /// Exercises that submissions are graded against.
+    pub(super) fn exercises(&self) -> &Arc<Exercises> {
+        &self.exercises
     }
 
     /// What is known of networks that problems carry, in figures.

@@ -15,7 +15,7 @@ use super::run::Job;
 use crate::config::Limits;
 use crate::lower::Slot;
 use crate::spec::fault::{At, Faults};
-use crate::spec::json::{self, Json};
+use crate::spec::json::{self, Json, skip_space, string_end, value_end};
 use crate::spec::problem::{self, Options, Problem};
 use crate::spec::tensor::Reading;
 
@@ -283,47 +283,6 @@ impl<'a> Skimmed<'a> {
         }
         key.extend_from_slice(&text[copied..]);
         Some(Self { key, batch: batch?, parameters })
-    }
-}
-
-fn skip_space(text: &[u8], mut at: usize) -> usize {
-    while let Some(b' ' | b'\t' | b'\r' | b'\n') = text.get(at) {
-        at += 1;
-    }
-    at
-}
-
-/// The place after the string that begins here.
-fn string_end(text: &[u8], at: usize) -> Option<usize> {
-    let mut at = at + 1;
-    loop {
-        match *text.get(at)? {
-            b'"' => return Some(at + 1),
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
-    }
-}
-
-/// The place after the value that begins here: strings are skipped, and brackets counted.
-fn value_end(text: &[u8], mut at: usize) -> Option<usize> {
-    let mut open = 0_usize;
-    loop {
-        match *text.get(at)? {
-            b'"' => {
-                at = string_end(text, at)?;
-                if open == 0 {
-                    return Some(at);
-                }
-                continue;
-            }
-            b'{' | b'[' => open += 1,
-            b'}' | b']' if open <= 1 => return Some(if open == 0 { at } else { at + 1 }),
-            b'}' | b']' => open -= 1,
-            b',' if open == 0 => return Some(at),
-            _ => {}
-        }
-        at += 1;
     }
 }
 

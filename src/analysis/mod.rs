@@ -8,8 +8,10 @@ mod check;
 pub mod crew;
 mod derivation;
 mod descend;
+mod exercises;
 mod flow;
 mod function;
+mod grade;
 mod gradients;
 mod hessian;
 mod hvp;
@@ -17,7 +19,6 @@ mod jacobian;
 mod jvp;
 mod library;
 mod memo;
-pub(crate) mod metrics;
 mod picture;
 mod places;
 mod query;
@@ -26,7 +27,6 @@ mod shards;
 mod sheet;
 mod stats;
 mod stored;
-pub(crate) mod tolerance;
 mod validate;
 mod vjp;
 
@@ -40,6 +40,7 @@ pub(crate) use check::methods as check_methods;
 pub use derivation::DERIVATION;
 pub use descend::{ARGUMENTS as DESCEND_ARGUMENTS, DESCEND};
 pub use flow::FLOW;
+pub use grade::GRADE;
 pub use gradients::{FORWARD, GRADIENTS};
 pub use hessian::HESSIAN;
 pub use hvp::HVP;
@@ -62,7 +63,7 @@ use crate::spec::{json, safetensors};
 /// The questions that a client may ask, in the order in which they are documented. Routes, the OpenAPI document and `--url` are
 /// read off this list.
 pub const ANALYSES: &[Question] =
-    &[&GRADIENTS, &FORWARD, &VALIDATE, &CHECK, &JVP, &VJP, &JACOBIAN, &HVP, &HESSIAN, &DERIVATION, &FLOW, &DESCEND];
+    &[&GRADIENTS, &FORWARD, &VALIDATE, &CHECK, &JVP, &VJP, &JACOBIAN, &HVP, &HESSIAN, &DERIVATION, &FLOW, &DESCEND, &GRADE];
 
 /// One of [`ANALYSES`].
 pub type Question = &'static Analysis;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::graph::{NodeId, Plan};
-use crate::lower::{Input, Leaf, Lowered, Objective, Parameter, Selection, Slot, Traced, random};
+use crate::lower::{Input, Lowered, Objective, Parameter, Selection, Slot, Traced};
 use crate::ops::Scalar;
 use crate::tape::{Backprop, Sweep, Tape};
 use crate::tensor::{Shape, Tensor};
@@ -93,7 +93,7 @@ impl Job {
 
     /// The value of a leaf as the request gives it.
     pub(super) fn leaf<S: Scalar>(&self, id: NodeId) -> Tensor<S> {
-        leaf(&self.lowered, id)
+        self.lowered.leaf(id)
     }
 
     /// What the backward sweep over some of the samples starts from.
@@ -116,18 +116,6 @@ impl Job {
         let trace = (0..self.lowered.nodes.len()).collect();
         Self::plan(&self.lowered, &Selection { trace, ..Selection::clone(&self.selection) }, self.backward)
     }
-}
-
-/// The numbers of a leaf: given, drawn, or a mask.
-pub(super) fn leaf<S: Scalar>(lowered: &Lowered, id: NodeId) -> Tensor<S> {
-    let shape = lowered.graph.shape(id);
-    let data = match &lowered.leaves[lowered.place(id)].1 {
-        Leaf::Values(data) => return Tensor::shared(shape, S::from_doubles(data)),
-        Leaf::Init(init, name) => random::initialise(init, shape, name).expect("checked when it was lowered"),
-        Leaf::Mask { p, seed, stream } => random::dropout_mask(*p, shape.size(), seed, stream),
-        Leaf::Unknown => unreachable!("a graph that is run has all its values: lowering refuses it otherwise"),
-    };
-    Tensor::shared(shape, S::from_doubles(&data.into()))
 }
 
 impl<'j, S: Scalar> Run<'j, S> {

@@ -7,11 +7,13 @@ pub mod layers;
 mod neuron;
 mod order;
 mod parameters;
+pub(crate) mod places;
 pub mod random;
 mod regularizer;
 mod renewal;
 mod selection;
 mod sources;
+mod values;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Deref;
@@ -21,6 +23,7 @@ pub use context::{Context, Failed};
 pub use parameters::Parameter;
 pub use regularizer::Penalty;
 pub use renewal::Slot;
+pub(crate) use selection::glob;
 pub use selection::{Selection, named, select};
 
 use crate::config::Limits;

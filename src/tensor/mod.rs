@@ -17,11 +17,11 @@ pub use dual::Dual;
 pub use gemm::{Gemm, Matrix};
 use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
 pub use scalar::{Field, Float};
-pub use shape::{Dims, MAX_RANK, Shape, ShapeError, resolve};
+pub use shape::{Dims, MAX_RANK, Shape, ShapeError, index_of, resolve};
 pub use wide::wide;
 
 /// A row-major, contiguous array. Cloning shares the numbers.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Tensor<S> {
     shape: Shape,
     data: Arc<Vec<S>>,

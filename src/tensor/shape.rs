@@ -233,6 +233,17 @@ impl fmt::Display for Range {
     }
 }
 
+/// The index of an element, one number an axis.
+pub fn index_of(dims: &[usize], element: usize) -> Vec<usize> {
+    let mut rest = element;
+    let mut index = vec![0; dims.len()];
+    for (at, &dim) in index.iter_mut().zip(dims).rev() {
+        *at = rest % dim.max(1);
+        rest /= dim.max(1);
+    }
+    index
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

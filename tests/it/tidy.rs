@@ -63,6 +63,7 @@ fn arrows_run_one_way() {
         (&["src/tape.rs"], &["lower", "losses", "spec", "analysis", "http", "cli", "pool", "config"]),
         (&["src/spec"], &["ops", "graph", "tape", "lower", "losses", "analysis", "http", "cli", "pool"]),
         (&["src/lower", "src/losses"], &["tape", "analysis", "http", "cli", "pool"]),
+        (&["src/grading"], &["analysis", "http", "cli", "pool"]),
         (&["src/analysis"], &["http", "cli", "pool"]),
         (
             &["src/draw"],

@@ -8,7 +8,7 @@ use crate::analysis::Posed;
 use crate::analysis::arguments::{refuse_options, wrt};
 use crate::analysis::function::Variable;
 use crate::analysis::query;
-use crate::analysis::tolerance::Tolerance;
+use crate::grading::tolerance::Tolerance;
 use crate::lower::random;
 use crate::spec::decode::Fields;
 use crate::spec::fault::{At, Code, Faults};

@@ -2,8 +2,8 @@
 
 use super::quotient::{Kink, Measured};
 use super::{index, optional};
-use crate::analysis::metrics::{Metrics, digits};
-use crate::analysis::tolerance::Tolerance;
+use crate::grading::metrics::{Metrics, digits};
+use crate::grading::tolerance::Tolerance;
 use crate::spec::write::Writer;
 use crate::tensor::Shape;
 
@@ -167,7 +167,7 @@ impl Found {
     fn worst(&self) -> Option<&Checked> {
         let failed = self.failed();
         let off = |checked: &Checked| {
-            let off = super::super::metrics::relative(checked.backprop, checked.measured.numeric);
+            let off = crate::grading::metrics::relative(checked.backprop, checked.measured.numeric);
             if off.is_nan() { f64::INFINITY } else { off }
         };
         let wanted = |verdict: Verdict| match verdict {

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::Doc;
 use super::reply::reference;
 use super::request::closed;
-use crate::analysis::{check_methods, tolerance};
+use crate::analysis::check_methods;
+use crate::grading::tolerance;
 
 pub(super) const DOC: Doc = Doc {
     name: "check",

@@ -5,6 +5,7 @@ mod check;
 mod derivation;
 mod descend;
 mod flow;
+mod grade;
 mod hessian;
 mod hvp;
 mod jacobian;
@@ -92,10 +93,11 @@ const DOCS: &[&Doc] = &[
     &derivation::DERIVATION,
     &flow::FLOW,
     &descend::DESCEND,
+    &grade::DOC,
 ];
 
 /// What an analysis, by its name, reads from the query string.
-const QUERIES: &[(&str, fn() -> Value)] = &[("check", check::sweep_in_query)];
+const QUERIES: &[(&str, fn() -> Value)] = &[("check", check::sweep_in_query), ("grade", grade::format_in_query)];
 
 /// The analyses with the names of the schemas of their requests and replies and with their examples.
 pub fn analyses() -> impl Iterator<Item = (Question, String, &'static str, &'static [Example])> {

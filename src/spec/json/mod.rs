@@ -5,6 +5,7 @@
 //! element. Every byte is read a bounded number of times, and nothing is allocated but in proportion to what was read.
 
 mod complaint;
+mod extent;
 mod number;
 mod reader;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod tests;
 
 use std::borrow::Cow;
 
+pub use extent::{member, skip_space, string_end, value_end};
 pub use reader::{member_at, parse};
 
 /// A JSON value.

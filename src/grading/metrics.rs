@@ -55,14 +55,17 @@ impl Metrics {
 
     /// Write them, without the place of the worst.
     pub(crate) fn write(&self, w: &mut Writer) {
-        w.object(|w| {
-            w.key("abs").number(self.abs);
-            w.key("rel_max").number(self.rel_max);
-            w.key("rel_sum").number(self.rel_sum);
-            w.key("norm").number(self.norm);
-            w.key("norm_ratio").number(self.norm_ratio);
-            w.key("norm_ratio_of_sum").number(self.norm_ratio_of_sum);
-        });
+        w.object(|w| self.members(w));
+    }
+
+    /// The same as members of an object.
+    pub(crate) fn members(&self, w: &mut Writer) {
+        w.key("abs").number(self.abs);
+        w.key("rel_max").number(self.rel_max);
+        w.key("rel_sum").number(self.rel_sum);
+        w.key("norm").number(self.norm);
+        w.key("norm_ratio").number(self.norm_ratio);
+        w.key("norm_ratio_of_sum").number(self.norm_ratio_of_sum);
     }
 }
 

@@ -1,0 +1,174 @@
+//! Judge submitted answers: verdicts, points, and what went wrong.
+//!
+//! The exercise of a request is all of its text but the claims. It is run once; whoever sends the same text with other claims has
+//! only the claims read and judged.
+
+use std::sync::Arc;
+
+use super::answer::meta;
+use super::arguments::{refuse_options, required};
+use super::exercises::{Digest, Known};
+use super::function::drawn_flops;
+use super::query::pairs;
+use super::{Analysis, Cost, Failure, Form, Guard, Posed, Prepared, Reply, Request, pose, request_hash, within};
+use crate::config::Limits;
+use crate::grading::claims::Claims;
+use crate::grading::diagnosis::{Diagnosis, Predictions, diagnose, likely_runs};
+use crate::grading::exercise::Exercise;
+use crate::grading::formats::{self, FORMATS, Format};
+use crate::grading::judge::Judge;
+use crate::grading::parts::Parts;
+use crate::grading::policy::{Feedback, Policy};
+use crate::grading::report::Report;
+use crate::lower::{Lowered, Need, hint};
+use crate::spec::decode::Fields;
+use crate::spec::fault::{At, Code, Faults};
+use crate::spec::json::{self, Json};
+use crate::spec::write::Writer;
+
+/// `POST /v1/grade`.
+pub const GRADE: Analysis = Analysis {
+    name: "grade",
+    summary: "Judge submitted losses, outputs, gradients and traces, and say what went wrong.",
+    description: "`grade.claims` holds what a student answered; every part gets a verdict and points, `first_error` names the node of the first mistake, and `diagnosis` lists every mistake of the catalogue whose answer is the student's, at every site where it fits; a right answer gets none. Whatever a student writes is graded: what cannot be read makes the reply `gradable: false`, not an error. Exercises are kept in memory by their text, so that thousands of submissions against one exercise run it once. `?format=` answers in the form of a grading platform.",
+    forms: &[Form::Json],
+    prepare,
+};
+
+fn prepare(request: Request<'_>, _: Form, limits: &Limits) -> Result<Box<dyn Prepared>, Failure> {
+    let mut faults = Faults::new(limits.faults);
+    let format = format(request.query, &mut faults);
+    if !faults.is_empty() {
+        return Err(Failure::Invalid(faults));
+    }
+    let digest = digest(request);
+    let known = request.library.zip(digest.as_ref()).and_then(|(library, (digest, _))| library.exercises().get(digest));
+    if let (Some(known), Some((_, claims))) = (known, &digest)
+        && let Ok(json) = json::parse(claims, limits)
+    {
+        let claims = Claims::read(json, &known.exercise.parts, known.policy.layout);
+        let cost = Cost { flops: 0, bytes: (request.problem.len() as u64).saturating_mul(8) };
+        let request_hash = request_hash(request);
+        return Ok(Box::new(Ready { stage: Stage::Known(known), claims, format, cost, request_hash }));
+    }
+    let own = |json: Option<Json<'_>>, posed: &Posed, faults: &mut Faults| {
+        refuse_options(&posed.options, "grade", false, faults);
+        let at = At::ROOT.name("grade");
+        let mut fields = Fields::of(required(json, "grade", faults)?, at, faults)?;
+        let parts = Parts::of(&posed.lowered);
+        let claims = fields.require("claims", faults);
+        let policy = Policy::read(&mut fields, at, &parts, faults);
+        fields.finish(faults);
+        let (policy, claims) = (policy?, claims?);
+        let claims = Claims::read(claims, &parts, policy.layout);
+        Some((parts, policy, claims))
+    };
+    let (posed, (parts, policy, claims)) = pose(request, Some("grade"), Need::Loss, limits, own)?;
+    let Posed { lowered, request_hash, .. } = posed;
+    let cost = price(&lowered, request.problem.len());
+    within(cost, limits)?;
+    let kept = request.library.zip(digest).map(|(library, (digest, _))| (Arc::clone(library.exercises()), digest));
+    let stage = Stage::New(Box::new((lowered, parts, policy)), kept);
+    Ok(Box::new(Ready { stage, claims, format, cost, request_hash }))
+}
+
+/// What grading costs: the exercise's run, and one for every hypothesis.
+fn price(lowered: &Lowered, text: usize) -> Cost {
+    let plan = Exercise::plan(lowered);
+    let run = plan.forward_flops().saturating_add(plan.backward_flops());
+    let flops = run.saturating_mul(likely_runs(lowered, run)).saturating_add(drawn_flops(lowered));
+    let bytes = plan.peak_elements().saturating_mul(8 * 4).saturating_add((text as u64).saturating_mul(8));
+    Cost { flops, bytes }
+}
+
+/// A digest of everything but the claims, and the claims' own text; nothing where it cannot be told apart.
+fn digest(request: Request<'_>) -> Option<(Digest, &[u8])> {
+    let text = request.problem;
+    let grade = json::member(text, "grade")?;
+    let claims = json::member(&text[grade.clone()], "claims")?;
+    let claims = grade.start + claims.start..grade.start + claims.end;
+    let mut hash = blake3::Hasher::new();
+    hash.update(&text[..claims.start]);
+    hash.update(&[0]);
+    hash.update(&text[claims.end..]);
+    for part in [request.parameters, request.inputs, request.targets] {
+        hash.update(&(part.map_or(u64::MAX, |part| part.len() as u64)).to_le_bytes());
+        hash.update(part.unwrap_or_default());
+    }
+    Some((*hash.finalize().as_bytes(), &text[claims]))
+}
+
+/// `?format=`, if there is one other than our own.
+fn format(query: &str, faults: &mut Faults) -> Option<&'static Format> {
+    let (_, name) = pairs(query).find(|(name, _)| name == "format")?;
+    let found = formats::named(&name);
+    if found.is_none() && name != "dedz" {
+        let known = || std::iter::once("dedz").chain(FORMATS.iter().map(|format| format.name));
+        let hint = hint(&name, known());
+        let detail = format!("no format is named \"{name}\"{hint}; expected {}", known().collect::<Vec<_>>().join(", "));
+        faults.push(At::ROOT.name("?format"), Code::InvalidValue, detail);
+    }
+    found
+}
+
+/// Where an exercise comes from.
+enum Stage {
+    /// It was run before.
+    Known(Arc<Known>),
+    /// It is to be run, and kept where somebody keeps exercises.
+    New(Box<(Lowered, Parts, Policy)>, Option<(Arc<super::exercises::Exercises>, Digest)>),
+}
+
+struct Ready {
+    stage: Stage,
+    claims: Claims,
+    format: Option<&'static Format>,
+    cost: Cost,
+    request_hash: String,
+}
+
+impl Prepared for Ready {
+    fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    fn run(self: Box<Self>, guard: Guard<'_>) -> Result<Reply, Failure> {
+        let Self { stage, claims, format, request_hash, .. } = *self;
+        let (known, keep) = match stage {
+            Stage::Known(known) => (known, None),
+            Stage::New(parts, keep) => {
+                let (lowered, parts, policy) = *parts;
+                let exercise = Exercise::new(lowered, parts, guard).map_err(Failure::Stopped)?;
+                (Arc::new(Known { exercise, policy, predictions: Predictions::default() }), keep)
+            }
+        };
+        let report = report(&known, &claims, guard)?;
+        if let Some((exercises, digest)) = keep {
+            exercises.put(digest, known);
+        }
+        let (content_type, body) = match format {
+            Some(format) => (format.media_type, (format.write)(&report)),
+            None => {
+                let mut w = Writer::new();
+                w.object(|w| {
+                    report.members(w);
+                    meta::<f64>(w.key("meta"), &request_hash);
+                });
+                ("application/json", w.into_bytes())
+            }
+        };
+        Ok(Reply { content_type, body })
+    }
+}
+
+fn report(known: &Known, claims: &Claims, guard: Guard<'_>) -> Result<Report, Failure> {
+    let Known { exercise, policy, predictions } = known;
+    let judge = Judge::new(exercise, policy);
+    let judgement = judge.judge(claims);
+    let told = policy.feedback >= Feedback::What && !policy.check_only && claims.malformed.is_empty();
+    let diagnosis = match told {
+        true => diagnose(&judge, claims, &judgement, predictions, guard).map_err(Failure::Stopped)?,
+        false => Diagnosis::default(),
+    };
+    Ok(Report::of(&judge, claims, judgement, &diagnosis))
+}

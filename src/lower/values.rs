@@ -1,0 +1,50 @@
+//! What a run over a lowered problem begins with and ends in: the numbers of its leaves, the objective, and where the sweep back
+//! starts.
+
+use super::{Leaf, Lowered, random};
+use crate::graph::NodeId;
+use crate::ops::Scalar;
+use crate::tensor::Tensor;
+
+impl Lowered {
+    /// The numbers of a leaf: given, drawn, or a mask.
+    pub(crate) fn leaf<S: Scalar>(&self, id: NodeId) -> Tensor<S> {
+        let shape = self.graph.shape(id);
+        let data = match &self.leaves[self.place(id)].1 {
+            Leaf::Values(data) => return Tensor::shared(shape, S::from_doubles(data)),
+            Leaf::Init(init, name) => random::initialise(init, shape, name).expect("checked when it was lowered"),
+            Leaf::Mask { p, seed, stream } => random::dropout_mask(*p, shape.size(), seed, stream),
+            Leaf::Unknown => unreachable!("a graph that is run has all its values: lowering refuses it otherwise"),
+        };
+        Tensor::shared(shape, S::from_doubles(&data.into()))
+    }
+
+    /// The nodes whose weighted sum is the objective: per-sample losses and penalties.
+    pub(crate) fn ends(&self) -> Vec<NodeId> {
+        let losses = self.objective.iter().map(|objective| objective.losses);
+        losses.chain(self.penalties.iter().map(|penalty| penalty.node)).collect()
+    }
+
+    /// The objective: weighted losses and penalties; nothing without a loss.
+    pub(crate) fn loss<'v, S: Scalar>(&self, value: impl Fn(NodeId) -> &'v Tensor<S>) -> Option<S> {
+        let objective = self.objective.as_ref()?;
+        let mut sum = S::ZERO;
+        for (&loss, &factor) in value(objective.losses).data().iter().zip(&objective.factors) {
+            sum += S::from_f64(factor) * loss;
+        }
+        for penalty in &self.penalties {
+            sum += S::from_f64(penalty.coefficient) * value(penalty.node).data()[0];
+        }
+        Some(sum)
+    }
+
+    /// The derivatives of the objective by the nodes that it is the sum of.
+    pub(crate) fn seeds<S: Scalar>(&self) -> Vec<(NodeId, Tensor<S>)> {
+        let losses = self.objective.iter().map(|objective| {
+            let data = objective.factors.iter().map(|&factor| S::from_f64(factor)).collect();
+            (objective.losses, Tensor::new(self.graph.shape(objective.losses), data))
+        });
+        let penalties = self.penalties.iter();
+        losses.chain(penalties.map(|penalty| (penalty.node, Tensor::scalar(S::from_f64(penalty.coefficient))))).collect()
+    }
+}

@@ -1,0 +1,91 @@
+//! Where a member of an object stands in a text, without reading the rest of it.
+
+use std::ops::Range;
+
+/// The extent of the value of a member of the object that `text` is. Nothing is checked that finding its end does not need; a name
+/// that is written with escapes is not found.
+pub fn member(text: &[u8], name: &str) -> Option<Range<usize>> {
+    let mut at = skip_space(text, 0);
+    (*text.get(at)? == b'{').then_some(())?;
+    at += 1;
+    loop {
+        at = skip_space(text, at);
+        (*text.get(at)? == b'"').then_some(())?;
+        let end = string_end(text, at)?;
+        let found = text.get(at + 1..end - 1)? == name.as_bytes();
+        at = skip_space(text, end);
+        (*text.get(at)? == b':').then_some(())?;
+        at = skip_space(text, at + 1);
+        let end = value_end(text, at)?;
+        if found {
+            let space = text[at..end].iter().rev().take_while(|byte| b" \t\r\n".contains(byte)).count();
+            return Some(at..end - space);
+        }
+        at = skip_space(text, end);
+        (*text.get(at)? == b',').then_some(())?;
+        at += 1;
+    }
+}
+
+/// The place of the next byte that is no white space.
+pub fn skip_space(text: &[u8], at: usize) -> usize {
+    let space = text.get(at..).unwrap_or_default().iter().take_while(|byte| b" \t\r\n".contains(byte));
+    at + space.count()
+}
+
+/// The place after the string that begins here.
+pub fn string_end(text: &[u8], at: usize) -> Option<usize> {
+    let mut at = at + 1;
+    loop {
+        match *text.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+}
+
+/// The place after the value that begins here: strings are skipped, and brackets counted.
+pub fn value_end(text: &[u8], mut at: usize) -> Option<usize> {
+    let mut open = 0_usize;
+    loop {
+        match *text.get(at)? {
+            b'"' => {
+                at = string_end(text, at)?;
+                if open == 0 {
+                    return Some(at);
+                }
+                continue;
+            }
+            b'{' | b'[' => open += 1,
+            b'}' | b']' if open <= 1 => return Some(if open == 0 { at } else { at + 1 }),
+            b'}' | b']' => open -= 1,
+            b',' if open == 0 => return Some(at),
+            _ => {}
+        }
+        at += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_found_wherever_they_stand() {
+        for (text, found) in [
+            (r#"{"grade":{}}"#, Some("{}")),
+            (r#" { "loss" : {"a":[1,"}",{}]} , "grade" : {"n":["]\"}"]} , "x":1}"#, Some(r#"{"n":["]\"}"]}"#)),
+            (r#"{"grade": 1.5 , "b":2}"#, Some("1.5")),
+            (r#"{"a":{"grade":1},"grade":"x,}"}"#, Some(r#""x,}""#)),
+            (r#"{"grade":{"ref":"x"#, None),
+            (r#"{"gr\u0061de":{}}"#, None),
+            (r#"[{"grade":{}}]"#, None),
+            ("{", None),
+            ("", None),
+            (r#"{"a":"\"#, None),
+        ] {
+            assert_eq!(member(text.as_bytes(), "grade").map(|span| &text[span]), found, "{text}");
+        }
+    }
+}
