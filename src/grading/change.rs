@@ -78,11 +78,22 @@ impl Step<'_> {
         slots
     }
 
-    /// As [`Step::right`], with `instead` in the place of input `slot`'s value.
-    pub fn with_input(self, slot: usize, instead: &Tensor<f64>, wanted: impl Fn(usize) -> bool) -> Vec<Option<Tensor<f64>>> {
-        let mut x = self.at.x.to_vec();
-        x[slot] = instead;
-        Step { at: Point { x: &x, ..self.at }, ..self }.right(wanted)
+    /// Let the op give its inputs' cotangents as if some of its inputs had other values; whether any is replaced.
+    pub fn with_inputs<'t>(
+        self,
+        instead: impl IntoIterator<Item = (usize, &'t Tensor<f64>)>,
+        x_bar: &mut Cotangents<'_, f64>,
+    ) -> bool {
+        let mut x: Vec<&Tensor<f64>> = self.at.x.to_vec();
+        let mut any = false;
+        for (input, value) in instead {
+            x[input] = value;
+            any = true;
+        }
+        if any {
+            f64::op(self.op).vjp(Point { x: &x, ..self.at }, self.y_bar, x_bar);
+        }
+        any
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use super::change::{Change, Right, Step, Weights};
 use super::parts::{Answer, Kind, Parts};
+use super::wiring::{Slot, Wiring};
 use crate::graph::{NodeId, Plan};
 use crate::lower::Lowered;
 use crate::lower::places::Places;
@@ -18,6 +19,8 @@ pub struct Exercise {
     pub lowered: Lowered,
     /// The network as it was drawn: who reads whom.
     pub(crate) places: Places,
+    /// What backprop meets in it.
+    pub(crate) wiring: Wiring,
     /// What can be claimed.
     pub parts: Parts,
     plan: Plan,
@@ -33,9 +36,10 @@ impl Exercise {
     pub fn new<E>(lowered: Lowered, parts: Parts, go_on: impl FnMut() -> Result<(), E>) -> Result<Self, E> {
         let plan = Self::plan(&lowered);
         let places = Places::of(&lowered);
+        let wiring = Wiring::of(&lowered, &places);
         let tape = Tape::forward(&lowered.graph, &plan, |id| lowered.leaf(id), go_on)?;
         let values = tape.into_values();
-        let exercise = Self { lowered, places, parts, plan, values, key: OnceLock::new() };
+        let exercise = Self { lowered, places, wiring, parts, plan, values, key: OnceLock::new() };
         exercise.key();
         Ok(exercise)
     }
@@ -64,6 +68,12 @@ impl Exercise {
     /// The value of a node of the graph in the right run.
     pub fn value(&self, id: NodeId) -> &Tensor<f64> {
         self.values[id.index()].as_ref().expect("every value is kept")
+    }
+
+    /// The value of an op's input in the right run.
+    pub(crate) fn input(&self, slot: Slot) -> &Tensor<f64> {
+        let graph = &self.lowered.graph;
+        self.value(graph.id(graph.nodes()[slot.op.index()].inputs[slot.input]))
     }
 
     /// Where a cotangent is computed at all: between something that can be claimed and the loss.
@@ -165,31 +175,17 @@ impl Exercise {
 
     /// The nodes level by level, by the longest way from the inputs; nodes that the loss does not depend on are left out.
     pub fn levels(&self) -> Vec<Vec<usize>> {
-        let (depths, feeding, inputs) = (self.places.depths(), self.places.feeding(), self.places.inputs);
-        let mut levels: Vec<Vec<usize>> = Vec::new();
-        for place in (inputs..self.places.list.len()).filter(|&place| feeding[place]) {
-            let depth = depths[place] - 1;
-            if levels.len() <= depth {
-                levels.resize(depth + 1, Vec::new());
-            }
-            levels[depth].push(place - inputs);
-        }
-        levels.retain(|level| !level.is_empty());
-        levels
+        self.wiring.levels.clone()
     }
 
     /// The nodes that the loss reads.
     pub fn outputs(&self) -> Vec<usize> {
-        let inputs = self.places.inputs;
-        self.places.loss.sources.iter().filter(|&&place| place >= inputs).map(|&place| place - inputs).collect()
+        self.wiring.outputs.clone()
     }
 
     /// The node that a node of the graph belongs to as one of its ops; nothing for those of the loss, and for leaves.
     pub fn owner(&self, id: NodeId) -> Option<usize> {
-        let inputs = self.places.inputs;
-        let i = id.index();
-        // Ops of a place stand in order, those of different places apart.
-        (inputs..self.places.list.len()).find(|&place| self.places.list[place].ops.binary_search(&i).is_ok()).map(|p| p - inputs)
+        self.wiring.owner(id)
     }
 }
 

@@ -22,3 +22,4 @@ pub mod policy;
 pub mod report;
 pub mod site;
 pub(crate) mod tolerance;
+pub(crate) mod wiring;

@@ -2,15 +2,50 @@
 //! could have done, as [changes](super::change::Change) at [sites](super::site::Site).
 
 mod activation_derivative_missing;
+mod derivative_at_output;
+mod derivative_at_pre_activation;
+mod last_path_only;
+mod path_counted_twice;
+mod path_missing;
+mod pre_activation_in_weight_gradient;
+mod rules;
+mod shared_parameter_partial;
 mod sign_flipped;
+mod softmax_diagonal_only;
+mod weight_not_transposed;
+mod weight_omitted;
+mod wrong_activation_derivative;
 
+use std::collections::{BTreeMap, HashSet};
+
+use self::rules::Inputs;
 use super::change::Change;
 use super::claims::Claims;
 use super::exercise::Exercise;
 use super::site::Site;
+use super::wiring::{Activation, Product, Slot};
+use crate::graph::NodeId;
+use crate::tensor::Tensor;
+
+/// Single nodes, or edges, at which a mistake is looked for in one exercise; networks with more are too dear to run that often.
+const MOST_SITES: usize = 4_096;
 
 /// The mistakes, likelier ones first: of several that fit equally well the first is named first.
-pub const CATALOG: &[&Mistake] = &[&sign_flipped::MISTAKE, &activation_derivative_missing::MISTAKE];
+pub const CATALOG: &[&Mistake] = &[
+    &sign_flipped::MISTAKE,
+    &activation_derivative_missing::MISTAKE,
+    &derivative_at_pre_activation::MISTAKE,
+    &derivative_at_output::MISTAKE,
+    &weight_omitted::MISTAKE,
+    &pre_activation_in_weight_gradient::MISTAKE,
+    &last_path_only::MISTAKE,
+    &path_missing::MISTAKE,
+    &path_counted_twice::MISTAKE,
+    &weight_not_transposed::MISTAKE,
+    &shared_parameter_partial::MISTAKE,
+    &softmax_diagonal_only::MISTAKE,
+    &wrong_activation_derivative::MISTAKE,
+];
 
 /// A mistake that students make.
 #[derive(Debug)]
@@ -65,20 +100,49 @@ impl Hypothesis {
 /// node. `at` says whether the mistake can be made at a node at all; sets that come out equal are named once, the widest first.
 pub(crate) fn node_sites(exercise: &Exercise, at: impl Fn(usize) -> bool) -> Vec<(Site, Vec<usize>)> {
     let levels = exercise.levels();
-    let outputs = exercise.outputs();
-    let all: Vec<usize> = levels.iter().flatten().copied().collect();
-    let hidden = all.iter().copied().filter(|node| !outputs.contains(node)).collect();
-    let single = all.iter().map(|&node| vec![node]);
-    let mut sets: Vec<Vec<usize>> = vec![all.clone(), hidden, outputs];
-    sets.extend(levels.into_iter().chain(single));
+    let outputs: HashSet<usize> = exercise.outputs().into_iter().collect();
+    let all: Vec<usize> = levels.iter().flatten().copied().filter(|&node| at(node)).collect();
+    let hidden: Vec<usize> = all.iter().copied().filter(|node| !outputs.contains(node)).collect();
+    let last: Vec<usize> = all.iter().copied().filter(|node| outputs.contains(node)).collect();
+    let single: Vec<Vec<usize>> = all.iter().take(MOST_SITES).map(|&node| vec![node]).collect();
+    let mut sets = vec![all, hidden, last];
+    sets.extend(levels.into_iter().map(|level| level.into_iter().filter(|&node| at(node)).collect()));
+    sets.extend(single);
+    let mut known: HashSet<Vec<usize>> = HashSet::new();
     let mut sites: Vec<(Site, Vec<usize>)> = Vec::new();
     for (i, mut set) in sets.into_iter().enumerate() {
-        set.retain(|&node| at(node));
         set.sort_unstable();
-        if !set.is_empty() && sites.iter().all(|(_, known)| *known != set) {
+        if !set.is_empty() && known.insert(set.clone()) {
             let site = if i == 0 { Site::Everywhere } else { Site::nodes(exercise, &set) };
             sites.push((site, set));
         }
     }
     sites
 }
+
+/// [`node_sites`] of activations, with their ops.
+fn activation_sites(exercise: &Exercise, at: impl Fn(&Activation) -> bool) -> Vec<(Site, Vec<NodeId>)> {
+    let activations = &exercise.wiring.activations;
+    let sites = node_sites(exercise, |node| activations[node].as_ref().is_some_and(&at));
+    let ops = |set: Vec<usize>| set.into_iter().filter_map(|node| activations[node].map(|activation| activation.op)).collect();
+    sites.into_iter().map(|(site, set)| (site, ops(set))).collect()
+}
+
+/// A hypothesis for each set of nodes at which inputs of products have other values: `inputs` gives those of a product, none where
+/// there is nothing to be mistaken about.
+fn product_sites(exercise: &Exercise, inputs: impl Fn(&Product) -> Vec<(Slot, Tensor<f64>)>) -> Vec<(Site, Inputs)> {
+    let wiring = &exercise.wiring;
+    let mut of_node: BTreeMap<usize, Vec<(Slot, Tensor<f64>)>> = BTreeMap::new();
+    for product in &wiring.products {
+        let inputs = inputs(product);
+        if !inputs.is_empty() {
+            of_node.entry(product.node).or_default().extend(inputs);
+        }
+    }
+    let sites = node_sites(exercise, |node| of_node.contains_key(&node));
+    let inputs = |set: &[usize]| Inputs::new(set.iter().flat_map(|node| of_node[node].iter().cloned()).collect());
+    sites.into_iter().map(|(site, set)| (site, inputs(&set))).collect()
+}
+
+#[cfg(test)]
+mod tests;
