@@ -9,7 +9,7 @@ use crate::graph::{NodeId, Plan};
 use crate::lower::Lowered;
 use crate::lower::places::Places;
 use crate::ops::{AnyOp, Cotangents, Point, Scalar};
-use crate::tape::{Rules, Sweep, Tape};
+use crate::tape::{Backprop, Rules, Sweep, Tape};
 use crate::tensor::{Shape, Tensor};
 
 /// A problem with all its values and the right answer.
@@ -130,6 +130,15 @@ impl Exercise {
         let Ok(sweep) = tape
             .backward(losses.chain(penalties), &Changed { exercise: self, change }, || Ok::<(), std::convert::Infallible>(()));
         sweep
+    }
+
+    /// The cotangents that the penalties alone give; nothing where there are none.
+    pub(crate) fn of_penalties(&self) -> Option<Sweep<f64>> {
+        let penalties = &self.lowered.penalties;
+        let seeds = penalties.iter().map(|penalty| (penalty.node, Tensor::scalar(penalty.coefficient)));
+        let tape = Tape::assembled(&self.lowered.graph, &self.plan, self.values.clone());
+        let sweep = || tape.backward(seeds, &Backprop, || Ok::<(), std::convert::Infallible>(()));
+        if penalties.is_empty() { None } else { sweep().ok() }
     }
 
     /// The parts of a run.

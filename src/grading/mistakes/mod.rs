@@ -5,6 +5,8 @@ mod activation_derivative_missing;
 mod derivative_at_output;
 mod derivative_at_pre_activation;
 mod last_path_only;
+mod layer_off_by_one;
+mod output_delta_shortcut;
 mod path_counted_twice;
 mod path_missing;
 mod pre_activation_in_weight_gradient;
@@ -12,6 +14,7 @@ mod rules;
 mod shared_parameter_partial;
 mod sign_flipped;
 mod softmax_diagonal_only;
+mod stale_weights;
 mod weight_not_transposed;
 mod weight_omitted;
 mod wrong_activation_derivative;
@@ -34,18 +37,30 @@ const MOST_SITES: usize = 4_096;
 pub const CATALOG: &[&Mistake] = &[
     &sign_flipped::MISTAKE,
     &activation_derivative_missing::MISTAKE,
+    &output_delta_shortcut::MISTAKE,
     &derivative_at_pre_activation::MISTAKE,
     &derivative_at_output::MISTAKE,
     &weight_omitted::MISTAKE,
     &pre_activation_in_weight_gradient::MISTAKE,
+    &stale_weights::MISTAKE,
+    &stale_weights::FITTED,
     &last_path_only::MISTAKE,
     &path_missing::MISTAKE,
     &path_counted_twice::MISTAKE,
     &weight_not_transposed::MISTAKE,
+    &layer_off_by_one::MISTAKE,
     &shared_parameter_partial::MISTAKE,
     &softmax_diagonal_only::MISTAKE,
     &wrong_activation_derivative::MISTAKE,
 ];
+
+/// The names of all mistakes; one whose numbers are partly fitted stands in the catalogue twice.
+pub fn names() -> Vec<&'static str> {
+    let mut names: Vec<&str> = CATALOG.iter().map(|mistake| mistake.name).collect();
+    let mut seen = HashSet::new();
+    names.retain(|name| seen.insert(*name));
+    names
+}
 
 /// A mistake that students make.
 #[derive(Debug)]

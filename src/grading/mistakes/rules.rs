@@ -44,6 +44,19 @@ pub(super) fn elementwise(step: Step<'_>, x_bar: &mut Cotangents<'_, f64>, slope
     x_bar.give(0, step.y_bar.zip_two(step.at.x[0], step.at.y, |y_bar, x, y| y_bar * slope(x, y)));
 }
 
+/// The softmax over axis 1.
+pub(super) fn softmax(x: &Tensor<f64>) -> Tensor<f64> {
+    let (shape, x) = (x.shape(), x.data());
+    let classes = shape.dims()[1];
+    let inner: usize = shape.dims()[2..].iter().product();
+    let probability = |at: usize| {
+        let line = (0..classes).map(|class| x[(at / (classes * inner) * classes + class) * inner + at % inner]);
+        let largest = line.clone().fold(f64::NEG_INFINITY, f64::max);
+        (x[at] - largest).exp() / line.map(|x| (x - largest).exp()).sum::<f64>()
+    };
+    Tensor::new(shape, (0..x.len()).map(probability).collect())
+}
+
 /// The terms that pass through some slots are multiplied by a factor: 0 drops them, 2 counts them twice, −1 flips their sign.
 #[derive(Debug)]
 pub(super) struct Terms {
@@ -97,7 +110,7 @@ impl Change for Inputs {
 }
 
 /// Those of a sorted list that are inputs of an op.
-fn of_op<T>(sorted: &[T], op: NodeId, slot: impl Fn(&T) -> Slot) -> &[T] {
+pub(super) fn of_op<T>(sorted: &[T], op: NodeId, slot: impl Fn(&T) -> Slot) -> &[T] {
     let start = sorted.partition_point(|item| slot(item).op < op);
     let end = sorted.partition_point(|item| slot(item).op <= op);
     &sorted[start..end]

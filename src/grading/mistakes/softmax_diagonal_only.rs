@@ -1,6 +1,6 @@
 //! `∂p_c/∂a_c = p_c(1 − p_c)` alone: the other entries of softmax's Jacobian, `−p_c·p_k`, are left out.
 
-use super::rules::{Rule, elementwise};
+use super::rules::{Rule, elementwise, softmax};
 use super::{Hypothesis, Mistake};
 use crate::grading::change::Step;
 use crate::grading::exercise::Exercise;
@@ -49,18 +49,8 @@ fn diagonal(step: Step<'_>, x_bar: &mut Cotangents<'_, f64>) {
 
 /// `−q_c/p_c · p_c(1 − p_c)`, over axis 1.
 fn of_cross_entropy(step: Step<'_>) -> Tensor<f64> {
-    let (x, q) = (step.at.x[0].data(), step.at.x[1].data());
-    let shape = step.at.shapes[0];
-    let classes = shape.dims()[1];
-    let inner: usize = shape.dims()[2..].iter().product();
-    let mut data = vec![0.0; x.len()];
-    for (at, bar) in data.iter_mut().enumerate() {
-        let sample = at / (classes * inner);
-        let line = (0..classes).map(|class| x[(sample * classes + class) * inner + at % inner]);
-        let largest = line.clone().fold(f64::NEG_INFINITY, f64::max);
-        let sum: f64 = line.map(|x| (x - largest).exp()).sum();
-        let p = (x[at] - largest).exp() / sum;
-        *bar = -step.y_bar.data()[sample] * q[at] * (1.0 - p);
-    }
-    Tensor::new(shape, data)
+    let (p, q) = (softmax(step.at.x[0]), step.at.x[1].data());
+    let size = p.shape().sample_size().max(1);
+    let bar = |(at, p): (usize, &f64)| -step.y_bar.data()[at / size] * q[at] * (1.0 - p);
+    Tensor::new(p.shape(), p.data().iter().enumerate().map(bar).collect())
 }

@@ -110,6 +110,7 @@ fn mazur_mutations() {
     let second = [0.052283207, 0.054360685, -0.014382084, -0.014953558];
     mazur_row(first, second, "pre_activation_in_weight_gradient everywhere");
     mazur_row([0.000461551, 0.000923101, 0.000581024, 0.001162049], RIGHT, "weight_not_transposed at o1, o2");
+    mazur_row([0.000364723, 0.000729446, 0.000423630, 0.000847259], RIGHT, "stale_weights at o1, o2 (η = 0.5)");
     mazur_row(
         [-0.000229828, -0.000459657, -0.000252091, -0.000504182],
         RIGHT,
@@ -121,4 +122,240 @@ fn mazur_mutations() {
         "last_path_only at h1, h2 (only the first one is kept)",
     );
     mazur_row([0.001211333, 0.002422667, 0.001207883, 0.002415767], RIGHT, "weight_omitted at o1, o2");
+}
+
+/// `{"gradients": …, "trace": …}` must be this mistake, to nine digits.
+#[track_caller]
+fn exactly(problem: &Value, claims: &Value, expected: &str) {
+    is_found(problem, claims, &json!({"tolerance": {"rtol": 1e-9, "atol": 1e-15}}), expected);
+}
+
+/// `x → h → y`, both tanh, `E = (y − t)²`, and what is wrong with it.
+struct Chain {
+    w1: f64,
+    w2: f64,
+    /// The slope at h, of its a and z.
+    slope_h: fn(f64, f64) -> f64,
+    slope_y: fn(f64, f64) -> f64,
+    /// What multiplies dE/da of y in dw2, of h's a and z.
+    reads: fn(f64, f64) -> f64,
+    /// What dE/da of y is multiplied by to be dE/dz of h, of w2 and dw2.
+    back: fn(f64, f64) -> f64,
+}
+
+const TANH: fn(f64, f64) -> f64 = |_, z| 1.0 - z * z;
+const CHAIN: Chain = Chain { w1: 0.7, w2: -1.1, slope_h: TANH, slope_y: TANH, reads: |_, z| z, back: |w, _| w };
+
+impl Chain {
+    fn problem(&self, own_nodes: bool) -> Value {
+        let nodes = if own_nodes {
+            json!([
+                {"id": "p", "op": "neuron", "inputs": {"x": self.w1}, "bias": 0.2},
+                {"id": "h", "op": "tanh", "inputs": ["p"]},
+                {"id": "q", "op": "neuron", "inputs": {"h": self.w2}, "bias": -0.4},
+                {"id": "y", "op": "tanh", "inputs": ["q"]}])
+        } else {
+            json!([
+                {"id": "h", "op": "neuron", "inputs": {"x": self.w1}, "bias": 0.2, "activation": "tanh"},
+                {"id": "y", "op": "neuron", "inputs": {"h": self.w2}, "bias": -0.4, "activation": "tanh"}])
+        };
+        json!({
+            "network": {"inputs": ["x"], "nodes": nodes},
+            "batch": {"inputs": {"x": [0.9, -0.3]}, "targets": [[0.25], [-0.6]]},
+            "loss": {"op": "squared_error", "of": ["y"], "reduction": "sum"}
+        })
+    }
+
+    /// dw1, dw2, summed over the two samples.
+    fn gradients(&self) -> [f64; 2] {
+        let (mut dw1, mut dw2) = (0.0, 0.0);
+        let samples = [(0.9_f64, 0.25), (-0.3, -0.6)].map(|(x, t)| {
+            let a1 = self.w1 * x + 0.2;
+            let h = a1.tanh();
+            let a2 = self.w2 * h - 0.4;
+            let y = a2.tanh();
+            let delta = 2.0 * (y - t) * (self.slope_y)(a2, y);
+            dw2 += delta * (self.reads)(a1, h);
+            (x, a1, h, delta)
+        });
+        for (x, a1, h, delta) in samples {
+            dw1 += delta * (self.back)(self.w2, dw2) * (self.slope_h)(a1, h) * x;
+        }
+        [dw1, dw2]
+    }
+
+    #[track_caller]
+    fn is(&self, expected: &str) {
+        let [dw1, dw2] = self.gradients();
+        exactly(&self.problem(false), &json!({"gradients": {"x->h": dw1, "h->y": dw2}}), expected);
+        let expected = if expected.starts_with("pre_a") || expected.starts_with("we") || expected.starts_with("stale") {
+            expected.replace(" y", " q")
+        } else {
+            expected.to_owned()
+        };
+        exactly(&self.problem(true), &json!({"gradients": {"x->p": dw1, "h->q": dw2}}), &expected);
+    }
+}
+
+/// Each as a neuron's activation and as a node of its own.
+#[test]
+fn a_chain_of_two_neurons() {
+    let right = CHAIN.gradients();
+    let claims = json!({"gradients": {"x->h": right[0], "h->y": right[1]}});
+    assert!(findings(&CHAIN.problem(false), &claims, &json!({"tolerance": {"rtol": 1e-9}})).is_empty());
+    Chain { slope_h: |_, _| 1.0, ..CHAIN }.is("activation_derivative_missing at h");
+    Chain { slope_y: |_, _| 1.0, ..CHAIN }.is("activation_derivative_missing at y");
+    Chain { slope_y: |_, _| 1.0, slope_h: |_, _| 1.0, ..CHAIN }.is("activation_derivative_missing everywhere");
+    Chain { slope_y: |a, _| 1.0 - a * a, ..CHAIN }.is("derivative_at_pre_activation at y");
+    Chain { slope_h: |_, z| 1.0 - z.tanh() * z.tanh(), ..CHAIN }.is("derivative_at_output at h");
+    Chain { slope_h: |_, z| z * (1.0 - z), ..CHAIN }.is("wrong_activation_derivative at h (the sigmoid's z(1 − z))");
+    let slope: fn(f64, f64) -> f64 = |a, _| (-a).exp() / ((1.0 + (-a).exp()) * (1.0 + (-a).exp()));
+    Chain { slope_h: slope, slope_y: slope, ..CHAIN }.is("wrong_activation_derivative everywhere (the sigmoid's, at a)");
+    Chain { slope_y: |_, _| 0.5, ..CHAIN }.is("output_delta_shortcut everywhere (y − t)");
+    Chain { slope_h: |_, z| z * z - 1.0, ..CHAIN }.is("sign_flipped at h");
+    Chain { reads: |a, _| a, ..CHAIN }.is("pre_activation_in_weight_gradient everywhere");
+    Chain { back: |_, _| 1.0, ..CHAIN }.is("weight_omitted at y");
+    Chain { back: |w, dw| w - 0.1 * dw, ..CHAIN }.is("stale_weights at y (η = 0.1)");
+    Chain { back: |w, dw| w - 0.037 * dw, ..CHAIN }.is("stale_weights everywhere (η = 0.037)");
+}
+
+/// `u = 2x` gives input to `v = 3u` and `w = 5u`, and to the loss itself: `E = u + v·w`, so `dE/du = 1 + 3·w + 5·v`.
+#[test]
+fn paths_meet() {
+    let problem = json!({
+        "network": {"inputs": ["x"], "nodes": [
+            {"id": "u", "op": "neuron", "inputs": {"x": 2.0}},
+            {"id": "v", "op": "neuron", "inputs": {"u": 3.0}},
+            {"id": "w", "op": "neuron", "inputs": {"u": 5.0}},
+            {"id": "m", "op": "mul", "inputs": ["v", "w"]},
+            {"id": "e", "op": "add", "inputs": ["u", "m"]}]},
+        "batch": {"inputs": {"x": [0.5]}},
+        "loss": {"op": "sum", "of": "e"}
+    });
+    // u = 1, v = 3, w = 5: dE/du = 1 + 3·5 + 5·3 = 31 and dE/dw_u = 0.5·31.
+    let claim = |dw: f64| json!({"gradients": {"x->u": dw, "u->v": 5.0, "u->w": 3.0}});
+    assert!(findings(&problem, &claim(15.5), &json!({})).is_empty());
+    exactly(&problem, &claim(0.5 * 16.0), "path_missing on the edge u->v");
+    exactly(&problem, &claim(0.5 * 16.0), "path_missing on the edge u->w");
+    exactly(&problem, &claim(0.5 * 30.0), "path_missing on the edge u->e");
+    exactly(&problem, &claim(0.5 * 46.0), "path_counted_twice on the edge u->v");
+    exactly(&problem, &claim(0.5 * 32.0), "path_counted_twice on the edge u->e");
+    exactly(&problem, &claim(0.5), "last_path_only everywhere (only the last one is kept)");
+    exactly(&problem, &claim(7.5), "last_path_only everywhere (only the first one is kept)");
+}
+
+/// `E = c·(c·x)`: `dE/dc = c·x + x·c`, one term a use.
+#[test]
+fn a_shared_weight() {
+    let problem = json!({
+        "network": {"inputs": ["x"], "nodes": [
+            {"id": "u", "op": "neuron", "inputs": {"x": "c"}},
+            {"id": "v", "op": "neuron", "inputs": {"u": "c"}},
+            {"id": "e", "op": "neuron", "inputs": {"v": "c", "u": 1.0}}]},
+        "parameters": {"c": 3.0},
+        "batch": {"inputs": {"x": [0.5]}},
+        "loss": {"op": "sum", "of": "e"}
+    });
+    // e = c³x + cx: at e c²x = 4.5, at v c·c·x = 4.5, at u (c² + 1)·x = 5.
+    let claim = |dc: f64| json!({"gradients": {"c": dc}});
+    assert!(findings(&problem, &claim(14.0), &json!({})).is_empty());
+    exactly(&problem, &claim(5.0), "shared_parameter_partial in c (only the use at u is counted)");
+    exactly(&problem, &claim(4.5), "shared_parameter_partial in c (only the use at v is counted)");
+    exactly(&problem, &claim(9.5), "shared_parameter_partial in c (the use at v is not counted)");
+    exactly(&problem, &claim(9.0), "shared_parameter_partial in c (the use at u is not counted)");
+}
+
+/// Three probabilities p = softmax(a): with `δ_c = p_c(1 − p_c)·dE/dp_c`, as own node, as an activation, and under cross-entropy.
+#[test]
+fn softmax_without_its_other_entries() {
+    let x = [1.0_f64, 2.0];
+    let w: [[f64; 2]; 3] = [[0.3, -0.2], [0.1, 0.4], [-0.5, 0.2]];
+    let a = w.map(|row| row[0] * x[0] + row[1] * x[1]);
+    let sum: f64 = a.iter().map(|a| a.exp()).sum();
+    let p = a.map(|a| a.exp() / sum);
+    let t = [0.2, 0.7, 0.1];
+    let outer = |delta: [f64; 3]| json!({"gradients": {"a.weight": delta.map(|d| [d * x[0], d * x[1]])}});
+    let problem = |activation: &str, tail: Value, of: &str, loss: &str, targets: Value| {
+        let mut first = json!({"id": "a", "op": "linear", "inputs": ["x"], "weight": w, "bias": false});
+        if !activation.is_empty() {
+            first["activation"] = json!(activation);
+        }
+        let mut nodes = vec![first];
+        nodes.extend(tail.as_array().expect("a list").iter().cloned());
+        json!({
+            "network": {"inputs": {"x": [2]}, "nodes": nodes},
+            "batch": {"inputs": {"x": [x]}, "targets": targets},
+            "loss": {"op": loss, "of": of, "reduction": "sum"}
+        })
+    };
+    let squared = [0, 1, 2].map(|c| p[c] * (1.0 - p[c]) * 2.0 * (p[c] - t[c]));
+    let composed = problem("softmax", json!([]), "a", "squared_error", json!([t]));
+    exactly(&composed, &outer(squared), "softmax_diagonal_only everywhere");
+    let own = problem("", json!([{"id": "p", "op": "softmax", "inputs": ["a"]}]), "p", "squared_error", json!([t]));
+    exactly(&own, &outer(squared), "softmax_diagonal_only everywhere");
+    let forgotten = [0, 1, 2].map(|c| 2.0 * (p[c] - t[c]));
+    exactly(&own, &outer(forgotten), "activation_derivative_missing everywhere");
+    let logits = problem("", json!([]), "a", "cross_entropy", json!([1]));
+    let diagonal = [0.0, -(1.0 - p[1]), 0.0];
+    exactly(&logits, &outer(diagonal), "softmax_diagonal_only everywhere");
+    let extra = [0, 1, 2].map(|c| (p[c] - f64::from(u8::from(c == 1))) * p[c] * (1.0 - p[c]));
+    exactly(&logits, &outer(extra), "output_delta_shortcut everywhere (with an extra y(1 − y))");
+}
+
+/// Two square layers without activations over one sample: `y = V·W·x`, `E = Σ½(y − t)²`.
+#[test]
+fn square_layers() {
+    let (w, v) = ([[0.3, -0.2], [0.1, 0.4]], [[0.6, 0.5], [-0.7, 0.2]]);
+    let (x, t) = ([1.0, 2.0], [0.5, -0.5]);
+    let times = |m: [[f64; 2]; 2], x: [f64; 2]| m.map(|row| row[0] * x[0] + row[1] * x[1]);
+    let transposed = |m: [[f64; 2]; 2]| [[m[0][0], m[1][0]], [m[0][1], m[1][1]]];
+    let outer = |d: [f64; 2], z: [f64; 2]| d.map(|d| [d * z[0], d * z[1]]);
+    let h = times(w, x);
+    let y = times(v, h);
+    let delta = [y[0] - t[0], y[1] - t[1]];
+    let problem = json!({
+        "network": {"inputs": {"x": [2]}, "layers": [
+            {"id": "f", "op": "linear", "weight": w, "bias": false},
+            {"id": "g", "op": "linear", "weight": v, "bias": false}]},
+        "batch": {"inputs": {"x": [x]}, "targets": [t]},
+        "loss": {"op": "squared_error", "of": "g", "factor": 0.5}
+    });
+    let neurons = json!({
+        "network": {"inputs": ["x1", "x2"], "nodes": [
+            {"id": "f1", "op": "neuron", "inputs": {"x1": w[0][0], "x2": w[0][1]}},
+            {"id": "f2", "op": "neuron", "inputs": {"x1": w[1][0], "x2": w[1][1]}},
+            {"id": "g1", "op": "neuron", "inputs": {"f1": v[0][0], "f2": v[0][1]}},
+            {"id": "g2", "op": "neuron", "inputs": {"f1": v[1][0], "f2": v[1][1]}}]},
+        "batch": {"inputs": {"x1": [x[0]], "x2": [x[1]]}, "targets": [t]},
+        "loss": {"op": "squared_error", "of": ["g1", "g2"], "factor": 0.5}
+    });
+    let check = |dv: [[f64; 2]; 2], below: [f64; 2], expected: &str, expected_of_neurons: &str| {
+        let dw = outer(below, x);
+        exactly(&problem, &json!({"gradients": {"f.weight": dw, "g.weight": dv}}), expected);
+        let claims = json!({"gradients": {
+            "x1->f1": dw[0][0], "x2->f1": dw[0][1], "x1->f2": dw[1][0], "x2->f2": dw[1][1],
+            "f1->g1": dv[0][0], "f2->g1": dv[0][1], "f1->g2": dv[1][0], "f2->g2": dv[1][1]}});
+        exactly(&neurons, &claims, expected_of_neurons);
+    };
+    let dv = outer(delta, h);
+    let back = times(transposed(v), delta);
+    check(dv, times(v, delta), "weight_not_transposed at g", "weight_not_transposed at g1, g2");
+    check(dv, [delta[0] + delta[1]; 2], "weight_omitted at g", "weight_omitted at g1, g2");
+    let identity = "each to the one node at the same place";
+    check(dv, delta, &format!("weight_omitted at g ({identity})"), &format!("weight_omitted at g1, g2 ({identity})"));
+    let detail = "W of the layer before";
+    let before = times(transposed(w), delta);
+    check(dv, before, &format!("layer_off_by_one everywhere ({detail})"), &format!("layer_off_by_one everywhere ({detail})"));
+    let detail = "z of the layer before";
+    let shifted = outer(delta, x);
+    check(shifted, back, &format!("layer_off_by_one everywhere ({detail})"), &format!("layer_off_by_one everywhere ({detail})"));
+    let stale = [0, 1].map(|i| [0, 1].map(|j| v[i][j] - 0.37 * dv[i][j]));
+    let stale = times(transposed(stale), delta);
+    check(dv, stale, "stale_weights at g (η = 0.37)", "stale_weights at g1, g2 (η = 0.37)");
+    // One edge alone: f1 receives delta of g1 without its weight.
+    let claims = |below: [f64; 2]| {
+        let dw = outer(below, x);
+        json!({"gradients": {"x1->f1": dw[0][0], "x2->f1": dw[0][1], "x1->f2": dw[1][0], "x2->f2": dw[1][1]}})
+    };
+    exactly(&neurons, &claims([delta[0] + v[1][0] * delta[1], back[1]]), "weight_omitted on the edge f1->g1");
 }

@@ -6,7 +6,7 @@ use super::Doc;
 use super::reply::reference;
 use super::request::closed;
 use crate::grading::formats::FORMATS;
-use crate::grading::mistakes::CATALOG;
+use crate::grading::mistakes::names;
 use crate::grading::policy::{DEFAULT_TOLERANCE, LEVELS};
 use crate::grading::tolerance;
 
@@ -65,7 +65,7 @@ fn arguments() -> Value {
 fn schemas() -> Value {
     let verdicts =
         ["ok", "mismatch", "follow_through", "kink_crossed", "at_kink", "below_noise", "nonfinite", "missing", "extra", "shape"];
-    let mistakes: Vec<_> = CATALOG.iter().map(|mistake| mistake.name).collect();
+    let mistakes = names();
     let index = json!({ "type": "array", "items": { "type": "integer", "minimum": 0 }, "description": "The worst number's index, axis by axis." });
     let site = json!({ "type": "object", "description": "Where: empty for everywhere, or one of these.", "properties": {
         "node": { "type": "string" }, "nodes": { "type": "array", "items": { "type": "string" } }, "edge": { "type": "string" },

@@ -1,0 +1,149 @@
+//! `δ = y − t`, which is right for a softmax or sigmoid under its cross-entropy, with another loss; and `(y − t)·y(1 − y)`, which is
+//! another loss's, with cross-entropy.
+
+use super::rules::{Rule, softmax};
+use super::{Hypothesis, Mistake, activation_sites};
+use crate::grading::change::Step;
+use crate::grading::exercise::Exercise;
+use crate::grading::site::Site;
+use crate::graph::NodeId;
+use crate::losses::TargetLeaf;
+use crate::ops::{AnyOp, Cotangents, CrossEntropy, Of, as_op};
+use crate::tensor::Tensor;
+
+pub(super) const MISTAKE: Mistake = Mistake {
+    name: "output_delta_shortcut",
+    student: "δ = y − t holds for a softmax (or sigmoid) under its cross-entropy, and there it is all: the activation's derivative has cancelled. With your loss dE/da at the outputs is another one {where}; derive it by the chain rule.",
+    instructor: "The δ of another pair of loss and activation is used at the outputs {where}.",
+    section: "1.1 Recap: example loss, and 1.5 Backprop, step 1",
+    fitted: false,
+    hypotheses: |exercise, _| {
+        let mut all = Vec::new();
+        let slope = "with an extra y(1 − y)";
+        for op in exercise.places.loss.ops.iter().map(|&op| exercise.lowered.graph.id(op)) {
+            if op_of(exercise, op).is_some_and(fuses) {
+                all.push(Hypothesis::particular(Site::Everywhere, slope, Rule::new(vec![op], extra)));
+            } else if measures_distance(exercise) && op_of(exercise, op).is_some_and(|op| op.name() == "sub") {
+                all.extend(differences(exercise, op));
+            }
+        }
+        let outputs = outputs(exercise);
+        for (site, ops) in activation_sites(exercise, |activation| outputs.iter().any(|(_, op)| *op == activation.op)) {
+            if ops.iter().all(|&op| is_canonical(exercise, op)) {
+                all.push(Hypothesis::particular(site, slope, Rule::new(ops, extra)));
+                continue;
+            }
+            for elements in divisors(exercise) {
+                let shortcuts: Option<Vec<_>> = ops.iter().map(|&op| shortcut(exercise, &outputs, op, elements)).collect();
+                let Some(shortcuts) = shortcuts else { continue };
+                let change = Rule::new(ops.clone(), move |step, x_bar| {
+                    let found = shortcuts.iter().find(|(op, _)| *op == step.node);
+                    found.iter().for_each(|(_, delta)| x_bar.give(0, delta.clone()));
+                });
+                all.push(Hypothesis::particular(site.clone(), "y − t", change));
+            }
+        }
+        all
+    },
+};
+
+fn op_of(exercise: &Exercise, op: NodeId) -> Option<&dyn AnyOp> {
+    exercise.lowered.graph.nodes()[op.index()].op.as_deref()
+}
+
+fn loss(exercise: &Exercise) -> &'static str {
+    exercise.lowered.objective.as_ref().map_or("", |objective| objective.echo.op)
+}
+
+/// Whether a loss's op has the softmax or sigmoid within it.
+fn fuses(op: &dyn AnyOp) -> bool {
+    op.name() == "bce_with_logits" || as_op::<CrossEntropy>(op).is_some_and(|op| op.of == Of::Logits)
+}
+
+/// Whether the derivative by the output is another function of `y − t`, not that itself or a multiple of it.
+fn measures_distance(exercise: &Exercise) -> bool {
+    matches!(loss(exercise), "l1" | "smooth_l1" | "huber")
+}
+
+/// What a sample's loss may be divided by: its number of elements, where a mean is taken over them, or nothing.
+fn divisors(exercise: &Exercise) -> Vec<f64> {
+    let Some(objective) = &exercise.lowered.objective else { return Vec::new() };
+    let elements = exercise.value(target(&objective.targets).unwrap_or(objective.losses)).shape().sample_size();
+    let over_elements = matches!(objective.echo.op, "mse" | "l1" | "smooth_l1" | "huber" | "bce");
+    let mean = objective.echo.reduction == crate::spec::problem::Reduction::Mean;
+    if over_elements && mean && elements > 1 { vec![elements as f64, 1.0] } else { vec![1.0] }
+}
+
+fn target(leaf: &TargetLeaf) -> Option<NodeId> {
+    match leaf {
+        TargetLeaf::None => None,
+        TargetLeaf::Plain(leaf) | TargetLeaf::Classes(leaf, _) => Some(*leaf),
+    }
+}
+
+/// The nodes that the loss reads and that have an activation: the node, and its activation's op.
+fn outputs(exercise: &Exercise) -> Vec<(usize, NodeId)> {
+    let activations = &exercise.wiring.activations;
+    exercise.outputs().into_iter().filter_map(|node| activations[node].map(|activation| (node, activation.op))).collect()
+}
+
+/// Whether `y − t` is right here: the activation is that of its cross-entropy.
+fn is_canonical(exercise: &Exercise, op: NodeId) -> bool {
+    let activation = op_of(exercise, op).map_or("", |op| op.name());
+    matches!((loss(exercise), activation), ("cross_entropy", "softmax") | ("bce", "sigmoid") | ("nll", "log_softmax"))
+}
+
+/// `y − t` at one output.
+fn shortcut(exercise: &Exercise, outputs: &[(usize, NodeId)], op: NodeId, elements: f64) -> Option<(NodeId, Tensor<f64>)> {
+    let objective = exercise.lowered.objective.as_ref()?;
+    let fused = exercise.places.loss.ops.iter().any(|&at| op_of(exercise, exercise.lowered.graph.id(at)).is_some_and(fuses));
+    if fused || objective.echo.op == "nll" {
+        return None;
+    }
+    let node = outputs.iter().find(|(_, of)| *of == op)?.0;
+    let z = exercise.value(op);
+    let t = exercise.value(target(&objective.targets)?);
+    let id = &exercise.lowered.nodes[node].id;
+    let (names, is_list) = &objective.echo.of;
+    let t: Vec<f64> = if *is_list {
+        let at = names.iter().position(|name| name == id)?;
+        t.data().chunks_exact(names.len()).map(|row| row[at]).collect()
+    } else {
+        t.data().to_vec()
+    };
+    if t.len() != z.data().len() {
+        return None;
+    }
+    let size = z.shape().sample_size().max(1);
+    let delta = |(i, (z, t)): (usize, (&f64, f64))| (z - t) * objective.factors[i / size] / elements;
+    Some((op, Tensor::new(z.shape(), z.data().iter().zip(t).enumerate().map(delta).collect())))
+}
+
+/// The op's own cotangent, times y(1 − y).
+fn extra(step: Step<'_>, x_bar: &mut Cotangents<'_, f64>) {
+    let Some(right) = step.right(|input| input == 0).swap_remove(0) else { return };
+    let y = match step.op.name() {
+        "softmax" | "sigmoid" => step.at.y.clone(),
+        "log_softmax" => step.at.y.map(f64::exp),
+        "bce_with_logits" => step.at.x[0].map(|a| 1.0 / (1.0 + (-a).exp())),
+        _ => softmax(step.at.x[0]),
+    };
+    x_bar.give(0, right.zip(&y, right.shape(), |bar, y| bar * y * (1.0 - y)));
+}
+
+/// Where outputs have no activation: `y − t` in place of the loss's own derivative, at the op that takes the difference.
+fn differences(exercise: &Exercise, op: NodeId) -> Vec<Hypothesis> {
+    let Some(objective) = &exercise.lowered.objective else { return Vec::new() };
+    let factors = objective.factors.clone();
+    let hypothesis = |elements: f64| {
+        let factors = factors.clone();
+        let change = Rule::new(vec![op], move |step, x_bar| {
+            let size = step.at.y.shape().sample_size().max(1);
+            let difference = step.at.y.data().iter().enumerate();
+            let delta = difference.map(|(i, difference)| difference * factors[i / size] / elements).collect();
+            x_bar.give(0, Tensor::new(step.at.y.shape(), delta));
+        });
+        Hypothesis::particular(Site::Everywhere, "y − t", change)
+    };
+    divisors(exercise).into_iter().map(hypothesis).collect()
+}
