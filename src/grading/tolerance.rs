@@ -1,5 +1,16 @@
 //! When are two numbers the same? The tests in use, by the name of who uses them; a preset picks the verdict and nothing else.
 
+mod bands;
+mod contest;
+mod extremes;
+mod hand;
+mod pieces;
+
+#[cfg(test)]
+mod students;
+
+pub use bands::{Bands, Kink, Work, propagate};
+
 use crate::spec::decode::{Fields, hint};
 use crate::spec::fault::{At, Code, Faults};
 use crate::spec::json::Json;

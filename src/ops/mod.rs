@@ -4,7 +4,8 @@
 //! Families have folders: `unary` and `binary` (elementwise), `axes` (reductions and softmax), `reindex` (elements moved,
 //! none changed) and `loss`. What combines elements in its own way stands beside them.
 //!
-//! A rule is written once over [`Scalar`] and runs on `f32`, `f64`, [`Dual`] (which makes it a jvp) and [`DoubleDouble`].
+//! A rule is written once over [`Scalar`] and runs on `f32`, `f64`, [`Dual`] (which makes it a jvp), [`DoubleDouble`]
+//! and [`Interval`].
 //! No method has a default body: a forgotten rule does not compile.
 //!
 //! # What a heavy op looks like
@@ -19,7 +20,7 @@
 //!   Several operands may stand in one input (q, k and v of self-attention): an operand is an offset and a stride, not a copy.
 //! - **Sizes in one place**, made of the shapes alone: the shape rule, where it may fail, the price and both rules read them there.
 //! - **What is not recurrent is one product** over all samples and steps; what meets in one step lies together in memory; transposes
-//!   are strides. Loops over elements run over slices of one length, so that they become vector instructions in all four types.
+//!   are strides. Loops over elements run over slices of one length, so that they become vector instructions in all types that have them.
 //! - **Three proofs**: the laws for every combination of flags; the same function spelled in small ops on the wire
 //!   (`tests/it/composed.rs`); PyTorch's own layer (`tests/golden`).
 
@@ -57,7 +58,7 @@ pub use attention::Attention;
 pub use attributes::{Attribute, Values};
 pub use avg_pool2d::AvgPool2d;
 pub use axes::Sum;
-pub(crate) use axes::{Axes, Mean};
+pub(crate) use axes::{Axes, Lines, LogSoftmax, Mean, Softmax};
 pub use batch_norm::BatchNorm;
 pub(crate) use binary::Add;
 pub use binary::{Binary, Elementwise, Mul, Sub};
@@ -74,7 +75,7 @@ pub use reindex::{Expand, Joined, Moved, Reindex};
 pub(crate) use reindex::{Permute, Reshape, Select, Slice};
 pub use unary::{Abs, Exclude, Identity, Scale, Unary};
 
-use crate::tensor::{self, DoubleDouble, Dual, Float, Gemm, Shape, ShapeError, Tensor};
+use crate::tensor::{self, DoubleDouble, Dual, Float, Gemm, Interval, Shape, ShapeError, Tensor};
 
 /// The ops that a client may name, in the order in which the catalogue lists them.
 pub const CATALOG: &[&Entry] = &[
@@ -222,10 +223,10 @@ pub trait Op<S: Scalar>: Describe {
     fn vjp(&self, at: Point<'_, S>, y_bar: &Tensor<S>, x_bar: &mut Cotangents<'_, S>);
 }
 
-/// An op over all four number types. Never implemented by hand.
-pub trait AnyOp: Op<f32> + Op<f64> + Op<Dual> + Op<DoubleDouble> + Any {}
+/// An op over all five number types. Never implemented by hand.
+pub trait AnyOp: Op<f32> + Op<f64> + Op<Dual> + Op<DoubleDouble> + Op<Interval> + Any {}
 
-impl<T: Op<f32> + Op<f64> + Op<Dual> + Op<DoubleDouble> + Any> AnyOp for T {}
+impl<T: Op<f32> + Op<f64> + Op<Dual> + Op<DoubleDouble> + Op<Interval> + Any> AnyOp for T {}
 
 /// The op as what it is, if it is a `T`: for a grader, who looks into single ops. Engines have no need of it.
 pub fn as_op<T: AnyOp>(op: &dyn AnyOp) -> Option<&T> {
@@ -259,6 +260,7 @@ impl_scalar! {
     f32, converted;
     Dual, converted;
     DoubleDouble, converted;
+    Interval, converted;
 }
 
 fn converted<S: Float>(data: &Arc<Vec<f64>>) -> Arc<Vec<S>> {

@@ -1,6 +1,6 @@
 //! Matrix products, the one kernel that everything heavy ends in.
 
-use super::{DoubleDouble, Dual, Float};
+use super::{DoubleDouble, Dual, Float, Interval};
 
 /// A matrix inside a slice: rows, columns, and the step to the next of each. Transposing swaps them and copies nothing.
 #[derive(Debug, Clone, Copy)]
@@ -132,6 +132,13 @@ impl Gemm for DoubleDouble {
 }
 
 impl Gemm for Dual {
+    fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: &mut [Self], accumulate: bool) {
+        check(&a, &b, c);
+        naive(a, b, c, accumulate);
+    }
+}
+
+impl Gemm for Interval {
     fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: &mut [Self], accumulate: bool) {
         check(&a, &b, c);
         naive(a, b, c, accumulate);

@@ -1,6 +1,7 @@
 //! What the engine asks of a number.
 //!
-//! One rule, written once over [`Float`], runs on `f32`, `f64`, [`Dual`](super::Dual) and [`DoubleDouble`](super::DoubleDouble).
+//! One rule, written once over [`Float`], runs on `f32`, `f64`, [`Dual`](super::Dual), [`DoubleDouble`](super::DoubleDouble)
+//! and [`Interval`](super::Interval).
 
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
@@ -42,7 +43,7 @@ impl<T> Field for T where
 ///
 /// Comparisons look at the primal value alone: a dual number takes the branch that its value takes, which is what makes
 /// forward-mode derivatives follow the same conventions at a kink as the reverse ones. IEEE semantics hold for non-finite
-/// values in all four types: `exp(-inf) = 0`, `ln(0) = -inf`, `ln(-1) = NaN`, `0/0 = NaN`.
+/// values in all types but intervals, which know no NaN: `exp(-inf) = 0`, `ln(0) = -inf`, `ln(-1) = NaN`, `0/0 = NaN`.
 pub trait Float: Field + PartialOrd {
     /// Zero.
     const ZERO: Self;

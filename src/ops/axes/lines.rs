@@ -4,27 +4,28 @@ use crate::tensor::{Float, Shape};
 
 /// The lines of a tensor along one of its axes.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::ops) struct Lines {
+pub(crate) struct Lines {
     /// Elements of a line, and the step between them.
-    pub(in crate::ops) length: usize,
-    pub(in crate::ops) step: usize,
+    pub(crate) length: usize,
+    pub(crate) step: usize,
     count: usize,
 }
 
 impl Lines {
-    pub(in crate::ops) fn along(shape: Shape, axis: usize) -> Self {
+    /// Of a shape along an axis.
+    pub(crate) fn along(shape: Shape, axis: usize) -> Self {
         let length = shape.dims()[axis];
         let step = shape.dims()[axis + 1..].iter().product();
         Self { length, step, count: shape.size().checked_div(length).unwrap_or(0) }
     }
 
     /// The first element of each line.
-    pub(in crate::ops) fn starts(self) -> impl Iterator<Item = usize> {
+    pub(crate) fn starts(self) -> impl Iterator<Item = usize> {
         (0..self.count).map(move |line| line / self.step * self.step * self.length + line % self.step)
     }
 
     /// The elements of the line that starts at `start`.
-    pub(in crate::ops) fn elements(self, start: usize) -> impl Iterator<Item = usize> + Clone {
+    pub(crate) fn elements(self, start: usize) -> impl Iterator<Item = usize> + Clone {
         (0..self.length).map(move |i| start + i * self.step)
     }
 }

@@ -22,6 +22,13 @@ pub(crate) struct LogSoftmax {
     dim: i64,
 }
 
+impl LogSoftmax {
+    /// The axis of a shape that it takes.
+    pub(crate) fn axis(&self, shape: Shape) -> usize {
+        shape.axis(self.dim).expect("checked by the shape rule")
+    }
+}
+
 impl Describe for LogSoftmax {
     fn name(&self) -> &'static str {
         "log_softmax"
@@ -47,7 +54,7 @@ impl Describe for LogSoftmax {
 impl<S: Scalar> Op<S> for LogSoftmax {
     fn forward(&self, x: &[&Tensor<S>]) -> Tensor<S> {
         let shape = x[0].shape();
-        let lines = Lines::along(shape, shape.axis(self.dim).expect("checked by the shape rule"));
+        let lines = Lines::along(shape, self.axis(shape));
         let mut y = x[0].data().to_vec();
         for start in lines.starts() {
             let contest = Contest::of(x[0].data(), lines.elements(start));
@@ -61,7 +68,7 @@ impl<S: Scalar> Op<S> for LogSoftmax {
 
     fn vjp(&self, at: Point<'_, S>, y_bar: &Tensor<S>, x_bar: &mut Cotangents<'_, S>) {
         let shape = at.shapes[0];
-        let lines = Lines::along(shape, shape.axis(self.dim).expect("checked by the shape rule"));
+        let lines = Lines::along(shape, self.axis(shape));
         let (y, mut data) = (at.y.data(), y_bar.data().to_vec());
         for start in lines.starts() {
             let mut sum = S::ZERO;

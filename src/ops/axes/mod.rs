@@ -6,8 +6,11 @@ pub(super) mod mean;
 pub(super) mod softmax;
 pub(super) mod sum;
 
-pub(super) use lines::{Contest, Lines};
+pub(super) use lines::Contest;
+pub(crate) use lines::Lines;
+pub(crate) use log_softmax::LogSoftmax;
 pub(crate) use mean::Mean;
+pub(crate) use softmax::Softmax;
 pub use sum::Sum;
 
 use super::attributes::{Attribute, Default, Invalid, Kind, Values};

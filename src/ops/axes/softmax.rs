@@ -25,6 +25,13 @@ pub(crate) struct Softmax {
     dim: i64,
 }
 
+impl Softmax {
+    /// The axis of a shape that it takes.
+    pub(crate) fn axis(&self, shape: Shape) -> usize {
+        shape.axis(self.dim).expect("checked by the shape rule")
+    }
+}
+
 impl Describe for Softmax {
     fn name(&self) -> &'static str {
         "softmax"
@@ -50,7 +57,7 @@ impl Describe for Softmax {
 impl<S: Scalar> Op<S> for Softmax {
     fn forward(&self, x: &[&Tensor<S>]) -> Tensor<S> {
         let shape = x[0].shape();
-        let lines = Lines::along(shape, shape.axis(self.dim).expect("checked by the shape rule"));
+        let lines = Lines::along(shape, self.axis(shape));
         let mut y = x[0].data().to_vec();
         for start in lines.starts() {
             let contest = Contest::of(x[0].data(), lines.elements(start));
@@ -64,7 +71,7 @@ impl<S: Scalar> Op<S> for Softmax {
 
     fn vjp(&self, at: Point<'_, S>, y_bar: &Tensor<S>, x_bar: &mut Cotangents<'_, S>) {
         let shape = at.shapes[0];
-        let lines = Lines::along(shape, shape.axis(self.dim).expect("checked by the shape rule"));
+        let lines = Lines::along(shape, self.axis(shape));
         let (y, mut data) = (at.y.data(), y_bar.data().to_vec());
         for start in lines.starts() {
             let mut mean = S::ZERO;
