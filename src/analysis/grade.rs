@@ -163,6 +163,9 @@ impl Prepared for Ready {
 
 fn report(known: &Known, claims: &Claims, guard: Guard<'_>) -> Result<Report, Failure> {
     let Known { exercise, policy, predictions } = known;
+    if let Some(digits) = policy.tolerance.digits() {
+        exercise.by_hand(digits, guard).map_err(Failure::Stopped)?;
+    }
     let judge = Judge::new(exercise, policy);
     let judgement = judge.judge(claims);
     let told = policy.feedback >= Feedback::What && !policy.check_only && claims.malformed.is_empty();

@@ -1,16 +1,17 @@
 //! An exercise: a problem that was run once, and can be run again with a change.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::change::{Change, Right, Step, Weights};
 use super::parts::{Answer, Kind, Parts};
+use super::tolerance::Claimable;
 use super::wiring::{Slot, Wiring};
 use crate::graph::{NodeId, Plan};
 use crate::lower::Lowered;
 use crate::lower::places::Places;
 use crate::ops::{AnyOp, Cotangents, Point, Scalar};
 use crate::tape::{Backprop, Rules, Sweep, Tape};
-use crate::tensor::{Shape, Tensor};
+use crate::tensor::{Digits, Shape, Tensor};
 
 /// A problem with all its values and the right answer.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub struct Exercise {
     plan: Plan,
     values: Vec<Option<Tensor<f64>>>,
     key: OnceLock<Answer>,
+    by_hand: OnceLock<(Digits, Arc<Claimable>)>,
 }
 
 impl Exercise {
@@ -39,7 +41,7 @@ impl Exercise {
         let wiring = Wiring::of(&lowered, &places);
         let tape = Tape::forward(&lowered.graph, &plan, |id| lowered.leaf(id), go_on)?;
         let values = tape.into_values();
-        let exercise = Self { lowered, places, wiring, parts, plan, values, key: OnceLock::new() };
+        let exercise = Self { lowered, places, wiring, parts, plan, values, key: OnceLock::new(), by_hand: OnceLock::new() };
         exercise.key();
         Ok(exercise)
     }
@@ -63,6 +65,21 @@ impl Exercise {
     /// The right answer.
     pub fn key(&self) -> &Answer {
         self.key.get_or_init(|| self.answer(&Right))
+    }
+
+    /// What may be claimed by somebody who writes each step to so many digits; kept for the digits that are asked first. `go_on` is
+    /// asked between nodes.
+    ///
+    /// # Errors
+    /// Whatever `go_on` says.
+    pub(crate) fn by_hand<E>(&self, digits: Digits, go_on: impl FnMut() -> Result<(), E>) -> Result<Arc<Claimable>, E> {
+        if let Some((_, kept)) = self.by_hand.get().filter(|(kept, _)| *kept == digits) {
+            return Ok(Arc::clone(kept));
+        }
+        let found = Arc::new(Claimable::of(self, digits, go_on)?);
+        // Whoever worked out the same meanwhile has the same.
+        let _ = self.by_hand.set((digits, Arc::clone(&found)));
+        Ok(found)
     }
 
     /// The value of a node of the graph in the right run.

@@ -1,11 +1,14 @@
 //! Verdicts: each part of an answer for itself.
 
+use std::sync::Arc;
+
 use super::claims::{Claim, Claims};
 use super::exercise::Exercise;
 use super::follow_through::{Followed, follow, is_empty_handed};
 use super::metrics::Metrics;
 use super::parts::{Answer, Kind};
 use super::policy::{Policy, Scoring};
+use super::tolerance::Claimable;
 use crate::ops::kinks::has_corner;
 use crate::tensor::{Dims, Tensor, index_of};
 
@@ -106,13 +109,19 @@ pub struct Judge<'e> {
     /// Its rules.
     pub policy: &'e Policy,
     kinked: bool,
+    /// What may be claimed by somebody who rounds each step, where the tolerance is one of work by hand.
+    by_hand: Option<Arc<Claimable>>,
 }
 
 impl<'e> Judge<'e> {
-    /// By these rules.
+    /// By these rules. What rounding by hand comes to is worked out unless the exercise has it ([`Exercise::by_hand`]).
     pub fn new(exercise: &'e Exercise, policy: &'e Policy) -> Self {
+        let by_hand = policy.tolerance.digits().map(|digits| {
+            let Ok(by_hand) = exercise.by_hand(digits, || Ok::<(), std::convert::Infallible>(()));
+            by_hand
+        });
         let ops = exercise.lowered.graph.nodes().iter().filter_map(|node| node.op.as_deref());
-        Self { exercise, policy, kinked: ops.into_iter().any(has_corner) }
+        Self { exercise, policy, kinked: ops.into_iter().any(has_corner), by_hand }
     }
 
     /// Whether a claim is this value of its part, number by number where the tolerance looks at each alone; and as a whole.
@@ -122,8 +131,15 @@ impl<'e> Judge<'e> {
         }
         let pairs: Vec<_> = claim.data.iter().copied().zip(value.data().iter().copied()).collect();
         let scale = value.data().iter().fold(0.0_f64, |most, x| most.max(x.abs()));
-        let judged = self.policy.tolerance.judge(&pairs, pairs.len(), scale, self.kinked);
-        (judged.each, judged.all)
+        let judged = self.policy.tolerance.judge_written(&pairs, |i| claim.unit(i), pairs.len(), scale, self.kinked);
+        let Some(by_hand) = &self.by_hand else { return (judged.each, judged.all) };
+        let key = &self.exercise.key().0[claim.part];
+        let Some(near) = by_hand.near(claim.part, &claim.data, value.data(), key.data()) else {
+            return (judged.each, judged.all);
+        };
+        let each: Vec<bool> = judged.each.iter().flatten().zip(near).map(|(&each, near)| each || near).collect();
+        let all = each.iter().all(|&passes| passes);
+        (Some(each), all)
     }
 
     /// Whether a claim is this value: of its shape too, which may be another than the part's.
@@ -170,6 +186,15 @@ impl<'e> Judge<'e> {
         Judged { part, name, verdict, max_score, score: 0.0, metrics: None, worst_index: None, note }
     }
 
+    /// Compare a claim with the right value: number by number, as a whole, and whether it is right on another side of a kink alone.
+    fn truthful(&self, claim: &Claim, truth: &Tensor<f64>) -> (Option<Vec<bool>>, bool, bool) {
+        let (each, all) = self.compare(claim, truth);
+        let Some(by_hand) = self.by_hand.as_ref().filter(|_| all) else { return (each, all, false) };
+        let certain = by_hand.certain(claim.part);
+        let crossed = claim.data.iter().zip(certain).any(|(&x, band)| !band.contains(x));
+        (each, all, crossed)
+    }
+
     fn part(&self, claim: &Claim, claims: &Claims, key: &Answer, followed: &mut Option<Followed>) -> Judged {
         let part = &self.exercise.parts.list()[claim.part];
         let Some(given) = &claim.tensor else {
@@ -181,7 +206,7 @@ impl<'e> Judge<'e> {
             return Judged { worst_index: Some(index), ..self.bare(Some(claim.part), Verdict::Nonfinite, None) };
         }
         let truth = &key.0[claim.part];
-        let (each, all) = self.compare(claim, truth);
+        let (each, all, crossed) = self.truthful(claim, truth);
         let metrics = Metrics::of(given.data().iter().copied().zip(truth.data().iter().copied()));
         // The worst number is one of those that fail, if any does.
         let failing = each.as_ref().and_then(|each| {
@@ -189,7 +214,11 @@ impl<'e> Judge<'e> {
             let failing = (0..each.len()).filter(|&i| !each[i]);
             failing.fold(None, |worst: Option<usize>, i| worst.filter(|&worst| off(worst) >= off(i)).or(Some(i)))
         });
-        let verdict = if all { Verdict::Ok } else { self.otherwise(claim, claims, truth, followed) };
+        let verdict = match (all, crossed) {
+            (true, false) => Verdict::Ok,
+            (true, true) => Verdict::KinkCrossed,
+            (false, _) => self.otherwise(claim, claims, truth, followed),
+        };
         let judged = self.bare(Some(claim.part), verdict, None);
         let score = if verdict.passes() { judged.max_score } else { 0.0 };
         let worst_index = Some(index_of(part.shape.dims(), failing.unwrap_or(metrics.worst)));

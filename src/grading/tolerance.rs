@@ -1,6 +1,7 @@
 //! When are two numbers the same? The tests in use, by the name of who uses them; a preset picks the verdict and nothing else.
 
 mod bands;
+mod claimable;
 mod contest;
 mod extremes;
 mod hand;
@@ -9,11 +10,12 @@ mod pieces;
 #[cfg(test)]
 mod students;
 
-pub use bands::{Bands, Kink, Work, propagate};
+pub(crate) use claimable::Claimable;
 
 use crate::spec::decode::{Fields, hint};
 use crate::spec::fault::{At, Code, Faults};
 use crate::spec::json::Json;
+use crate::tensor::Digits;
 
 use super::metrics::{Metrics, relative};
 
@@ -40,7 +42,12 @@ enum Rule {
     Places(u32),
     /// `|a − n| ≤ 1e-13·max(|a|, |n|)`, or a rounding error of the tensor's largest: `1e-14·max |n|`.
     Exact,
+    /// Half a unit of the last digit that was written of `a`, and 2 % of it; no less than `1e-13·max(|a|, |n|)`.
+    LastDigit,
 }
+
+/// What another order of adding may change, relative to the number.
+const EXACT: f64 = 1e-13;
 
 /// A test by its name.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,11 +68,13 @@ const PRESETS: &[(&str, Option<f64>, Rule)] = &[
     ("coursera-ml", Some(1e-4), Rule::NormRatioOfSum { most: 1e-9 }),
     ("udl", Some(1e-6), Rule::Close { rtol: 1e-5, atol: 1e-8 }),
     ("jax-f32", Some(1e-4), Rule::CloseBySize { tolerance: 2e-3 }),
+    ("jax-bf16", Some(1e-4), Rule::CloseBySize { tolerance: 1e-1 }),
     ("jax-f64", Some(1e-4), Rule::CloseBySize { tolerance: 1e-5 }),
     ("dlsys", Some(1e-4), Rule::Norm { most: 1e-6 }),
     ("micrograd", None, Rule::Close { rtol: 0.0, atol: 1e-6 }),
     ("prairielearn", None, Rule::Close { rtol: 1e-2, atol: 1e-8 }),
     ("exact", None, Rule::Exact),
+    ("last_digit", None, Rule::LastDigit),
 ];
 
 /// The names of the presets, for the OpenAPI document.
@@ -124,6 +133,40 @@ impl Tolerance {
         }
     }
 
+    /// To how many digits each step is written, where it is a test of work by hand.
+    pub(crate) fn digits(&self) -> Option<Digits> {
+        match self.rule {
+            Rule::Figures(count) => Some(Digits::Figures(u8::try_from(count).expect("read as 15 at the most"))),
+            Rule::Places(count) => Some(Digits::Places(u8::try_from(count).expect("read as 15 at the most"))),
+            _ => None,
+        }
+    }
+
+    /// Whether it looks at the digits in which a claim is written.
+    pub(crate) fn looks_at_digits(&self) -> bool {
+        self.rule == Rule::LastDigit
+    }
+
+    /// As [`Tolerance::judge`], knowing of each number that is judged the unit of the last digit that was written.
+    pub(crate) fn judge_written(
+        &self,
+        pairs: &[(f64, f64)],
+        unit: impl Fn(usize) -> f64,
+        size: usize,
+        scale: f64,
+        kinked: bool,
+    ) -> Judgement {
+        if self.rule != Rule::LastDigit {
+            return self.judge(pairs, size, scale, kinked);
+        }
+        let near = |(i, &(a, n)): (usize, &(f64, f64))| {
+            (a - n).abs() <= 0.51 * unit(i) || (a - n).abs() <= EXACT * f64::max(a.abs(), n.abs())
+        };
+        let each: Vec<bool> = pairs.iter().enumerate().map(near).collect();
+        let all = each.iter().all(|&passes| passes);
+        Judgement { each: Some(each), all }
+    }
+
     /// Judge pairs of a given number and the true one, all of one tensor of `size` numbers whose largest magnitude is `scale`.
     pub(crate) fn judge(&self, pairs: &[(f64, f64)], size: usize, scale: f64, kinked: bool) -> Judgement {
         let metrics = Metrics::of(pairs.iter().copied());
@@ -156,7 +199,8 @@ impl Rule {
                 difference <= 0.51 * 10_f64.powf(exponent - f64::from(count))
             }
             Self::Places(count) => difference <= 0.51 * 10_f64.powi(-(count as i32)),
-            Self::Exact => difference <= 1e-13 * a.abs().max(n.abs()) || difference <= 1e-14 * scale,
+            Self::Exact => difference <= EXACT * a.abs().max(n.abs()) || difference <= 1e-14 * scale,
+            Self::LastDigit => difference <= EXACT * a.abs().max(n.abs()),
             Self::NormRatio { .. } | Self::NormRatioOfSum { .. } | Self::Norm { .. } => difference == 0.0,
         }
     }

@@ -83,6 +83,10 @@ pub(super) fn read(json: Option<Json<'_>>, query: &str, posed: &Posed, faults: &
         None => Tolerance::named(default),
         Some(json) => Tolerance::read(json, at.name("preset"), faults),
     };
+    if tolerance.as_ref().is_some_and(Tolerance::looks_at_digits) {
+        let detail = "last_digit looks at the digits in which a claim is written, and a check has no claims; take exact";
+        faults.push(at.name("preset"), Code::InvalidValue, detail);
+    }
     let step = fields.take("step");
     let step = step.map_or(Some(Step::Each), |json| self::step(json, at.name("step"), tolerance.as_ref(), faults));
     let variables = wrt(&mut fields, at, posed, &["*"], faults);

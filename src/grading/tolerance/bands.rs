@@ -16,18 +16,18 @@ use crate::tensor::{Digits, Float, Interval, Tensor};
 
 /// What is worked out.
 #[derive(Debug, Clone)]
-pub struct Work<'g> {
+pub(crate) struct Work<'g> {
     /// The computation.
-    pub graph: &'g Graph,
+    pub(crate) graph: &'g Graph,
     /// The nodes whose weighted sum is the objective, with the weight of each of their elements: per-sample losses, penalties.
-    pub seeds: Vec<(NodeId, Vec<f64>)>,
+    pub(crate) seeds: Vec<(NodeId, Vec<f64>)>,
     /// What somebody may divide by at the end, not at the start; none where nothing is divided.
-    pub divisors: Vec<f64>,
+    pub(crate) divisors: Vec<f64>,
 }
 
 impl<'g> Work<'g> {
     /// The whole objective of a lowered problem.
-    pub fn of(lowered: &'g Lowered) -> Self {
+    pub(crate) fn of(lowered: &'g Lowered) -> Self {
         let graph = &lowered.graph;
         let losses = lowered.objective.iter().map(|objective| (objective.losses, objective.factors.clone()));
         let penalties = lowered.penalties.iter().map(|penalty| (penalty.node, vec![penalty.coefficient]));
@@ -50,34 +50,34 @@ impl<'g> Work<'g> {
 
 /// An element whose input may lie on either side of a corner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Kink {
+pub(crate) struct Kink {
     /// The node with the corner.
-    pub node: NodeId,
+    pub(crate) node: NodeId,
     /// Its element; of an op that picks among several, the element of the input.
-    pub element: usize,
+    pub(crate) element: usize,
 }
 
 /// What the numbers of both sweeps may be.
 #[derive(Debug)]
-pub struct Bands {
+pub(crate) struct Bands {
     /// The objective.
-    pub loss: Interval,
+    pub(crate) loss: Interval,
     values: Vec<Tensor<Interval>>,
     cotangents: Vec<Option<Tensor<Interval>>>,
     /// Where corners may be crossed: the cotangents without crossing any.
     certain: Option<Vec<Option<Tensor<Interval>>>>,
     /// The elements at whose corner rounding may choose the side, in order.
-    pub kinks: Vec<Kink>,
+    pub(crate) kinks: Vec<Kink>,
 }
 
 impl Bands {
     /// What a node's value may be.
-    pub fn value(&self, id: NodeId) -> &Tensor<Interval> {
+    pub(crate) fn value(&self, id: NodeId) -> &Tensor<Interval> {
         &self.values[id.index()]
     }
 
     /// What may be claimed of a number: what it may be, and what is within half a unit of the last digit of the exact number, `key`.
-    pub fn claimable(band: Interval, key: f64, digits: Digits) -> Interval {
+    pub(crate) fn claimable(band: Interval, key: f64, digits: Digits) -> Interval {
         // Of the number 0 the figures after the point count.
         let half = digits.half(if key == 0.0 { 0.1 } else { key }).max(1e-14 * key.abs());
         band.hull(Interval::new(key - half, key + half))
@@ -85,12 +85,12 @@ impl Bands {
 
     /// What the derivative by a node may be, on whichever side of a corner rounding puts somebody; nothing where no path leads
     /// from it to the objective, whose derivative is then 0.
-    pub fn cotangent(&self, id: NodeId) -> Option<&Tensor<Interval>> {
+    pub(crate) fn cotangent(&self, id: NodeId) -> Option<&Tensor<Interval>> {
         self.cotangents[id.index()].as_ref()
     }
 
     /// The same on the exact numbers' side of every corner. A claim outside of it, but inside of [`Bands::cotangent`], has crossed one.
-    pub fn certain(&self, id: NodeId) -> Option<&Tensor<Interval>> {
+    pub(crate) fn certain(&self, id: NodeId) -> Option<&Tensor<Interval>> {
         self.certain.as_ref().unwrap_or(&self.cotangents)[id.index()].as_ref()
     }
 }
@@ -99,7 +99,7 @@ impl Bands {
 ///
 /// # Errors
 /// Whatever `go_on` says.
-pub fn propagate<E>(
+pub(crate) fn propagate<E>(
     work: &Work<'_>,
     digits: Digits,
     leaf: impl Fn(NodeId) -> Tensor<f64>,

@@ -89,7 +89,10 @@ fn pool(step: &Step<'_>, x_bar: &mut Cotangents<'_, Interval>) -> Vec<usize> {
     let mut crossed = Vec::new();
     for of in 0..rows * columns {
         let at = |own: fn(Interval) -> f64, others: fn(Interval) -> f64| {
-            Tensor::new(shape, x.data().iter().enumerate().map(|(i, &x)| if class(i) == of { own(x) } else { others(x) }).collect())
+            Tensor::new(
+                shape,
+                x.data().iter().enumerate().map(|(i, &x)| if class(i) == of { own(x) } else { others(x) }).collect(),
+            )
         };
         let (best, worst) = (at(Interval::hi, Interval::lo), at(Interval::lo, Interval::hi));
         let won = |x: &Tensor<f64>, y_bar: &Tensor<f64>| {
@@ -112,4 +115,3 @@ fn pool(step: &Step<'_>, x_bar: &mut Cotangents<'_, Interval>) -> Vec<usize> {
     x_bar.give(0, Tensor::new(shape, data));
     crossed
 }
-

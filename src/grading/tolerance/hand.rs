@@ -153,7 +153,16 @@ impl<'w> Hand<'w> {
         for &input in graph.nodes().iter().flat_map(|node| &node.inputs) {
             readers[input] += 1;
         }
-        Self { graph, readers, key, values, both_sides, reaching: RefCell::default(), kinks: RefCell::default(), locals: RefCell::default() }
+        Self {
+            graph,
+            readers,
+            key,
+            values,
+            both_sides,
+            reaching: RefCell::default(),
+            kinks: RefCell::default(),
+            locals: RefCell::default(),
+        }
     }
 
     /// What the nodes' values may be.
@@ -213,7 +222,7 @@ impl Rules<Interval> for Hand<'_> {
         let passing = passes(op, at.shapes, y_bar.shape());
         self.reach(node, passing, x_bar);
         let exact: Vec<_> = self.graph.nodes()[place].inputs.iter().map(|&input| &self.key[input]).collect();
-        let step = Step { op, at, y_bar: &y_bar, exact: &exact, exact_y: &self.key[place], passing, both_sides: self.both_sides };
+        let step = Step { op, at, y_bar: &y_bar, exact: &exact, exact_y: &self.key[place], both_sides: self.both_sides };
         let crossed = match Way::of(op, at.shapes, y_bar.shape()) {
             Way::Own => {
                 match self.locals.borrow_mut().remove(&place) {
@@ -262,8 +271,6 @@ pub(super) struct Step<'s> {
     /// The exact inputs and output.
     pub(super) exact: &'s [&'s Tensor<f64>],
     pub(super) exact_y: &'s Tensor<f64>,
-    /// Whether the op gives on the numbers that it is given.
-    pub(super) passing: bool,
     /// Whether both sides of a corner count.
     pub(super) both_sides: bool,
 }

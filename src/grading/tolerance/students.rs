@@ -129,8 +129,7 @@ pub(super) fn lowered(json: &str) -> Lowered {
 }
 
 pub(super) fn bands(lowered: &Lowered, digits: Digits) -> Bands {
-    let Ok(bands) =
-        propagate(&Work::of(lowered), digits, |id| lowered.leaf(id), || Ok::<(), std::convert::Infallible>(()));
+    let Ok(bands) = propagate(&Work::of(lowered), digits, |id| lowered.leaf(id), || Ok::<(), std::convert::Infallible>(()));
     bands
 }
 
@@ -272,7 +271,8 @@ impl Student {
         let mut slopes = per_sample();
         for n in 0..samples {
             for (i, (sources, bias, activation)) in net.nodes.iter().enumerate() {
-                let value = |z: &[Vec<f64>], from: usize| if from < net.inputs { net.x[n][from] } else { z[from - net.inputs][n] };
+                let value =
+                    |z: &[Vec<f64>], from: usize| if from < net.inputs { net.x[n][from] } else { z[from - net.inputs][n] };
                 let products: Vec<_> = sources.iter().map(|&(from, w)| w * value(&z, from)).collect();
                 let sum = self.sum(products) + bias.unwrap_or(0.0);
                 a[i][n] = if *activation == Activation::Identity { 0.0 } else { self.w(sum) };

@@ -42,7 +42,7 @@ pub(super) fn sweep_in_query() -> Value {
 
 fn arguments() -> Value {
     let methods: Vec<_> = check_methods().collect();
-    let presets: Vec<_> = tolerance::names().map(|name| format!("`{name}`")).collect();
+    let presets: Vec<_> = tolerance::names().filter(|name| *name != "last_digit").map(|name| format!("`{name}`")).collect();
     let presets = format!(
         "Which test gives the verdict: {}, `hand(sf=4)` (so many significant figures), `hand(dp=3)` (decimal places), or bounds of one's own for |a - n| <= atol + rtol |n|. All measures are reported whichever it is. `exact` for that method, else `torch`, where left out.",
         presets.join(", ")

@@ -36,7 +36,7 @@ pub(super) fn format_in_query() -> Value {
 pub(super) fn policy() -> Value {
     let presets: Vec<_> = tolerance::names().map(|name| format!("`{name}`")).collect();
     let presets = format!(
-        "What passes: {}, `hand(sf=4)` (so many significant figures at each step), `hand(dp=3)` (decimal places), or bounds of one's own for |a - n| <= atol + rtol |n|. All measures are reported whichever it is.",
+        "What passes: {}, `hand(sf=4)` (each step written to so many significant figures: the rounding is carried through the network, and whoever rounds rightly at any steps passes), `hand(dp=3)` (decimal places), or bounds of one's own for |a - n| <= atol + rtol |n|. All measures are reported whichever it is.",
         presets.join(", ")
     );
     let levels: Vec<_> = LEVELS.iter().map(|(word, _)| *word).collect();
