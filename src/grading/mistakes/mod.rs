@@ -26,7 +26,7 @@ use super::change::Change;
 use super::claims::Claims;
 use super::exercise::Exercise;
 use super::site::Site;
-use super::wiring::{Activation, Product, Slot};
+use super::wiring::{Activation, Product, Slot, Term};
 use crate::graph::NodeId;
 use crate::tensor::Tensor;
 
@@ -141,6 +141,29 @@ fn activation_sites(exercise: &Exercise, at: impl Fn(&Activation) -> bool) -> Ve
     let sites = node_sites(exercise, |node| activations[node].as_ref().is_some_and(&at));
     let ops = |set: Vec<usize>| set.into_iter().filter_map(|node| activations[node].map(|activation| activation.op)).collect();
     sites.into_iter().map(|(site, set)| (site, ops(set))).collect()
+}
+
+/// The terms of neurons that read more than this one source, `(product, term)`; and by source those that read it, where there are
+/// several.
+fn neuron_terms(exercise: &Exercise) -> (Vec<(&Product, &Term)>, BTreeMap<usize, Vec<(&Product, &Term)>>) {
+    let products = exercise.wiring.products.iter();
+    let all = products.flat_map(|product| product.terms().iter().map(move |term| (product, term))).take(MOST_SITES);
+    let mut of_source: BTreeMap<usize, Vec<(&Product, &Term)>> = BTreeMap::new();
+    let mut several = Vec::new();
+    for (product, term) in all {
+        of_source.entry(term.source).or_default().push((product, term));
+        if product.terms().len() > 1 {
+            several.push((product, term));
+        }
+    }
+    of_source.retain(|_, terms| terms.len() > 1);
+    (several, of_source)
+}
+
+/// The edge of a neuron's term, and the place that it comes from.
+fn edge_site(exercise: &Exercise, product: &Product, term: &Term) -> Site {
+    let (source, target) = (&exercise.places.list[term.source].name, &exercise.lowered.nodes[product.node].id);
+    Site::Edge(format!("{source}->{target}"))
 }
 
 /// A hypothesis for each set of nodes at which inputs of products have other values: `inputs` gives those of a product, none where

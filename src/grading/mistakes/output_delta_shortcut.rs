@@ -3,7 +3,7 @@
 
 use super::rules::{Rule, softmax};
 use super::{Hypothesis, Mistake, activation_sites};
-use crate::grading::change::Step;
+use crate::grading::change::{Change, Step};
 use crate::grading::exercise::Exercise;
 use crate::grading::site::Site;
 use crate::graph::NodeId;
@@ -23,6 +23,7 @@ pub(super) const MISTAKE: Mistake = Mistake {
         for op in exercise.places.loss.ops.iter().map(|&op| exercise.lowered.graph.id(op)) {
             if op_of(exercise, op).is_some_and(fuses) {
                 all.push(Hypothesis::particular(Site::Everywhere, slope, Rule::new(vec![op], extra)));
+                all.extend(extra_at_one(exercise, op).into_iter().map(|(site, rule)| Hypothesis::particular(site, slope, rule)));
             } else if measures_distance(exercise) && op_of(exercise, op).is_some_and(|op| op.name() == "sub") {
                 all.extend(differences(exercise, op));
             }
@@ -125,10 +126,44 @@ fn extra(step: Step<'_>, x_bar: &mut Cotangents<'_, f64>) {
     let y = match step.op.name() {
         "softmax" | "sigmoid" => step.at.y.clone(),
         "log_softmax" => step.at.y.map(f64::exp),
-        "bce_with_logits" => step.at.x[0].map(|a| 1.0 / (1.0 + (-a).exp())),
-        _ => softmax(step.at.x[0]),
+        fused => probabilities(fused, step.at.x[0]),
     };
     x_bar.give(0, right.zip(&y, right.shape(), |bar, y| bar * y * (1.0 - y)));
+}
+
+/// What a loss of logits makes of them.
+fn probabilities(loss: &str, logits: &Tensor<f64>) -> Tensor<f64> {
+    if loss == "bce_with_logits" { logits.map(|a| 1.0 / (1.0 + (-a).exp())) } else { softmax(logits) }
+}
+
+/// As [`extra`] of a loss of logits, at one of the several outputs that are stacked for it.
+fn extra_at_one(exercise: &Exercise, loss: NodeId) -> Vec<(Site, impl Change + use<>)> {
+    let graph = &exercise.lowered.graph;
+    let stacked = graph.nodes()[loss.index()].inputs[0];
+    let op = graph.nodes()[stacked].op.as_ref();
+    if !op.is_some_and(|op| op.name() == "stack") || exercise.places.loss.ops.binary_search(&stacked).is_err() {
+        return Vec::new();
+    }
+    let stacked = graph.id(stacked);
+    let name = op_of(exercise, loss).map_or("", |op| op.name());
+    let slope = probabilities(name, exercise.value(stacked)).map(|p| p * (1.0 - p));
+    let count = graph.nodes()[stacked.index()].inputs.len();
+    let edges = exercise.wiring.edges.iter().filter(|edge| edge.target == exercise.places.list.len());
+    let slots = edges.flat_map(|edge| edge.slots.iter().filter(|slot| slot.op == stacked).map(|slot| (edge.source, slot.input)));
+    let one = |(source, at): (usize, usize)| {
+        let column: Vec<f64> = slope.data().chunks_exact(count).map(|row| row[at]).collect();
+        let rule = Rule::new(vec![stacked], move |step: Step<'_>, x_bar: &mut Cotangents<'_, f64>| {
+            for (input, bar) in step.right(|input| x_bar.wants(input)).into_iter().enumerate() {
+                let Some(mut bar) = bar else { continue };
+                if input == at {
+                    bar.data_mut().iter_mut().zip(&column).for_each(|(bar, slope)| *bar *= slope);
+                }
+                x_bar.give(input, bar);
+            }
+        });
+        (Site::Node(exercise.places.list[source].name.clone()), rule)
+    };
+    slots.filter(|_| count > 1).map(one).collect()
 }
 
 /// Where outputs have no activation: `y − t` in place of the loss's own derivative, at the op that takes the difference.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::rules::Inputs;
-use super::{Hypothesis, MOST_SITES, Mistake, product_sites};
+use super::{Hypothesis, Mistake, edge_site, neuron_terms, product_sites};
 use crate::grading::exercise::Exercise;
 use crate::grading::site::Site;
 use crate::grading::wiring::Slot;
@@ -28,15 +28,17 @@ pub(super) const MISTAKE: Mistake = Mistake {
             None => product.terms().iter().filter_map(|term| instead(product.op, term.input)).collect(),
         });
         let mut all: Vec<_> = sites.into_iter().map(|(site, change)| Hypothesis::new(site, change)).collect();
-        // At one edge of a neuron that has several.
-        let several = exercise.wiring.products.iter().filter(|product| product.terms().len() > 1);
-        let edges = several.flat_map(|product| product.terms().iter().map(move |term| (product, term)));
-        let edges = edges.take(MOST_SITES).filter_map(|(product, term)| {
-            let (source, target) = (&exercise.places.list[term.source].name, &exercise.lowered.nodes[product.node].id);
+        // At one edge of a neuron that has several; and of one node, wherever it is read.
+        let (several, of_source) = neuron_terms(exercise);
+        all.extend(several.into_iter().filter_map(|(product, term)| {
             let inputs = Inputs::new(vec![instead(product.op, term.input)?]);
-            Some(Hypothesis::new(Site::Edge(format!("{source}->{target}")), inputs))
-        });
-        all.extend(edges);
+            Some(Hypothesis::new(edge_site(exercise, product, term), inputs))
+        }));
+        all.extend(of_source.into_iter().filter_map(|(source, terms)| {
+            let inputs: Option<_> = terms.into_iter().map(|(product, term)| instead(product.op, term.input)).collect();
+            let site = Site::Node(exercise.places.list[source].name.clone());
+            Some(Hypothesis::particular(site, "as a source", Inputs::new(inputs?)))
+        }));
         all
     },
 };

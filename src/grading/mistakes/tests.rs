@@ -1,5 +1,7 @@
 //! Each mistake against numbers that the grader did not make: published ones, and small examples worked out by plain formulas.
 
+#![expect(clippy::unreadable_literal, reason = "numbers as they were published")]
+
 use serde_json::{Value, json};
 
 use crate::config::Limits;
@@ -16,9 +18,9 @@ use crate::spec::fault::{At, Faults};
 use crate::spec::json;
 use crate::spec::problem::decode;
 
-/// What is found of these claims. `grade` holds the tolerance and the like.
+/// The problem, run once.
 #[track_caller]
-fn findings(problem: &Value, claims: &Value, grade: &Value) -> Vec<Finding> {
+fn exercise(problem: &Value) -> Exercise {
     let limits = Limits::default();
     let mut faults = Faults::new(10);
     let text = problem.to_string();
@@ -27,20 +29,27 @@ fn findings(problem: &Value, claims: &Value, grade: &Value) -> Vec<Finding> {
     assert!(faults.is_empty(), "{faults:?}");
     let lowered = lowered.expect("a network");
     let parts = Parts::of(&lowered);
+    Exercise::new(lowered, parts, || Ok::<(), ()>(())).expect("nobody stops it")
+}
+
+/// What is found of these claims. `grade` holds the tolerance and the like.
+#[track_caller]
+fn findings(problem: &Value, claims: &Value, grade: &Value) -> Vec<Finding> {
+    let (limits, mut faults) = (Limits::default(), Faults::new(10));
+    let exercise = exercise(problem);
     let text = grade.to_string();
     let grade = json::parse(text.as_bytes(), &limits).expect("JSON");
     let mut fields = Fields::of(grade, At::ROOT, &mut faults).expect("an object");
-    let policy = Policy::read(&mut fields, At::ROOT, &parts, &mut faults).expect("a policy");
+    let policy = Policy::read(&mut fields, At::ROOT, &exercise.parts, &mut faults).expect("a policy");
     let text = claims.to_string();
-    let claims = Claims::read(json::parse(text.as_bytes(), &limits).expect("JSON"), &parts, Layout::RowMajor);
+    let claims = Claims::read(json::parse(text.as_bytes(), &limits).expect("JSON"), &exercise.parts, Layout::RowMajor);
     assert!(claims.extra.is_empty() && claims.malformed.is_empty(), "{claims:?}");
-    let exercise = Exercise::new(lowered, parts, || Ok::<(), ()>(())).expect("nobody stops it");
     let judge = Judge::new(&exercise, &policy);
     let judgement = judge.judge(&claims);
     diagnose(&judge, &claims, &judgement, &Predictions::default(), || Ok::<(), ()>(())).expect("nobody stops it").findings
 }
 
-/// A finding in words: "path_missing at z5".
+/// A finding in words: "`path_missing` at z5".
 fn words(finding: &Finding) -> String {
     let one = |name: &str, site: &Site, detail: &Option<String>| {
         let detail = detail.as_ref().map_or_else(String::new, |detail| format!(" ({detail})"));
@@ -358,4 +367,25 @@ fn square_layers() {
         json!({"gradients": {"x1->f1": dw[0][0], "x2->f1": dw[0][1], "x1->f2": dw[1][0], "x2->f2": dw[1][1]}})
     };
     exactly(&neurons, &claims([delta[0] + v[1][0] * delta[1], back[1]]), "weight_omitted on the edge f1->g1");
+}
+
+/// A classifier, whose layers are not square: every mistake is tried on it, and there are not more than can be run.
+#[test]
+fn a_classifier_of_two_layers() {
+    let row = |n: usize, scale: usize| -> Vec<f64> { (0..n).map(|i| ((i * 7 + scale) % 11) as f64 / 10.0 - 0.5).collect() };
+    let matrix = |rows: usize, columns: usize| -> Vec<Vec<f64>> { (0..rows).map(|r| row(columns, 3 * r + 1)).collect() };
+    let problem = json!({
+        "network": {"inputs": {"x": [64]}, "layers": [
+            {"id": "f", "op": "linear", "weight": matrix(32, 64), "bias": row(32, 2), "activation": "relu"},
+            {"id": "g", "op": "linear", "weight": matrix(10, 32), "bias": row(10, 5)}]},
+        "batch": {"inputs": {"x": matrix(8, 64)}, "targets": [0, 1, 2, 3, 4, 5, 6, 7]},
+        "loss": {"op": "cross_entropy", "of": "g"}
+    });
+    assert!(
+        findings(&problem, &json!({"loss": 1e9}), &json!({})).is_empty(),
+        "no mistake of the backward rules changes the loss"
+    );
+    let exercise = exercise(&problem);
+    let count = Predictions::default().of(&exercise).len();
+    assert!((20..200).contains(&count), "{count} hypotheses");
 }

@@ -27,9 +27,8 @@ pub(super) const MISTAKE: Mistake = Mistake {
 /// The transpose of a square matrix.
 fn square(w: &Tensor<f64>) -> Option<Tensor<f64>> {
     let &[rows, columns] = w.shape().dims() else { return None };
-    let data = w.data();
-    let transposed = (0..w.data().len()).map(|at| data[at % columns * columns + at / columns]).collect();
-    (rows == columns && rows > 1).then(|| Tensor::new(w.shape(), transposed))
+    let number = |at: usize| w.data()[at % columns * columns + at / columns];
+    (rows == columns && rows > 1).then(|| Tensor::new(w.shape(), (0..rows * rows).map(number).collect()))
 }
 
 /// By the neurons of square blocks: their weights from the transpose.

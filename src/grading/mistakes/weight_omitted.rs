@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 
 use super::rules::Inputs;
-use super::{Hypothesis, MOST_SITES, Mistake, product_sites};
+use super::{Hypothesis, Mistake, edge_site, neuron_terms, product_sites};
 use crate::grading::exercise::Exercise;
 use crate::grading::site::Site;
+use crate::grading::wiring::{Product, Term};
+use crate::graph::NodeId;
 use crate::tensor::{Shape, Tensor};
 
 pub(super) const MISTAKE: Mistake = Mistake {
@@ -29,7 +31,7 @@ pub(super) const MISTAKE: Mistake = Mistake {
 /// The cotangent of each target goes to the one source that stands at the same place.
 fn identities(exercise: &Exercise) -> Vec<Hypothesis> {
     let wiring = &exercise.wiring;
-    let mut opposite: HashMap<(crate::graph::NodeId, usize), bool> = HashMap::new();
+    let mut opposite: HashMap<(NodeId, usize), bool> = HashMap::new();
     for block in &wiring.blocks {
         for (j, &target) in block.targets.iter().enumerate() {
             let op = wiring.products[target].op;
@@ -51,14 +53,19 @@ fn identity(shape: Shape) -> Option<Tensor<f64>> {
     (rows == columns && rows > 1).then(|| Tensor::new(shape, (0..shape.size()).map(number).collect()))
 }
 
-/// At one edge of a neuron that has several.
-fn edges(exercise: &Exercise) -> impl Iterator<Item = Hypothesis> {
-    let (list, nodes) = (&exercise.places.list, &exercise.lowered.nodes);
-    let several = exercise.wiring.products.iter().filter(|product| product.terms().len() > 1);
-    let edges = several.flat_map(|product| product.terms().iter().map(move |term| (product, term)));
-    edges.take(MOST_SITES).map(move |(product, term)| {
-        let inputs = product.with_weights(exercise, |other| (other.input == term.input).then_some(1.0));
-        let site = Site::Edge(format!("{}->{}", list[term.source].name, nodes[product.node].id));
-        Hypothesis::new(site, Inputs::new(inputs))
-    })
+/// At one edge of a neuron that has several; and in the dE/dz of one node, all of whose terms are without their weights.
+fn edges(exercise: &Exercise) -> Vec<Hypothesis> {
+    let (several, of_source) = neuron_terms(exercise);
+    let ones =
+        |product: &Product, term: &Term| product.with_weights(exercise, |other| (other.input == term.input).then_some(1.0));
+    let edge = |(product, term): &(&Product, &Term)| {
+        Hypothesis::new(edge_site(exercise, product, term), Inputs::new(ones(product, term)))
+    };
+    let mut all: Vec<_> = several.iter().map(edge).collect();
+    all.extend(of_source.into_iter().map(|(source, terms)| {
+        let site = Site::Node(exercise.places.list[source].name.clone());
+        let inputs = terms.into_iter().flat_map(|(product, term)| ones(product, term)).collect();
+        Hypothesis::particular(site, "in its dE/dz", Inputs::new(inputs))
+    }));
+    all
 }
