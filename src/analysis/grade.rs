@@ -41,6 +41,42 @@ fn prepare(request: Request<'_>, _: Form, limits: &Limits) -> Result<Box<dyn Pre
     if !faults.is_empty() {
         return Err(Failure::Invalid(faults));
     }
+    let mut ready = ready(request, limits)?;
+    ready.format = format;
+    Ok(Box::new(ready))
+}
+
+/// Grade one submission, for whoever wants more of the report than its text.
+///
+/// # Errors
+/// As [`super::prepare`], and [`Failure::Stopped`] when `guard` says so.
+pub fn grade(request: Request<'_>, limits: &Limits, guard: Guard<'_>) -> Result<Report, Failure> {
+    ready(request, limits)?.report(guard)
+}
+
+/// The request that asks to grade these claims against an exercise; both are JSON texts, and the exercise may have a `grade` with
+/// its rules. Nothing where the exercise is no object, or has claims of its own.
+pub fn posed(exercise: &[u8], claims: &[u8]) -> Option<Vec<u8>> {
+    let whole = exercise.trim_ascii();
+    let inside = |object: &[u8]| object.first() == Some(&b'{') && object.last() == Some(&b'}');
+    if !inside(whole) {
+        return None;
+    }
+    // After which brace the claims go in, and what stands between them and it.
+    let grade = json::member(whole, "grade");
+    let (at, before, after): (usize, &[u8], &[u8]) = match &grade {
+        Some(span) if inside(&whole[span.clone()]) && json::member(&whole[span.clone()], "claims").is_none() => {
+            (span.start + 1, b"\"claims\":", b"")
+        }
+        Some(_) => return None,
+        None => (1, b"\"grade\":{\"claims\":", b"}"),
+    };
+    let empty = whole[at..].trim_ascii_start().first() == Some(&b'}');
+    let comma: &[u8] = if empty { b"" } else { b"," };
+    Some([&whole[..at], before, claims.trim_ascii(), after, comma, &whole[at..]].concat())
+}
+
+fn ready(request: Request<'_>, limits: &Limits) -> Result<Ready, Failure> {
     let digest = digest(request);
     let known = request.library.zip(digest.as_ref()).and_then(|(library, (digest, _))| library.exercises().get(digest));
     if let (Some(known), Some((_, claims))) = (known, &digest)
@@ -49,7 +85,7 @@ fn prepare(request: Request<'_>, _: Form, limits: &Limits) -> Result<Box<dyn Pre
         let claims = Claims::read(json, &known.exercise.parts, known.policy.layout);
         let cost = Cost { flops: 0, bytes: (request.problem.len() as u64).saturating_mul(8) };
         let request_hash = request_hash(request);
-        return Ok(Box::new(Ready { stage: Stage::Known(known), claims, format, cost, request_hash }));
+        return Ok(Ready { stage: Stage::Known(known), claims, format: None, cost, request_hash });
     }
     let own = |json: Option<Json<'_>>, posed: &Posed, faults: &mut Faults| {
         refuse_options(&posed.options, "grade", false, faults);
@@ -69,7 +105,7 @@ fn prepare(request: Request<'_>, _: Form, limits: &Limits) -> Result<Box<dyn Pre
     within(cost, limits)?;
     let kept = request.library.zip(digest).map(|(library, (digest, _))| (Arc::clone(library.exercises()), digest));
     let stage = Stage::New(Box::new((lowered, parts, policy)), kept);
-    Ok(Box::new(Ready { stage, claims, format, cost, request_hash }))
+    Ok(Ready { stage, claims, format: None, cost, request_hash })
 }
 
 /// What grading costs: the exercise's run, and one for every hypothesis.
@@ -133,19 +169,8 @@ impl Prepared for Ready {
     }
 
     fn run(self: Box<Self>, guard: Guard<'_>) -> Result<Reply, Failure> {
-        let Self { stage, claims, format, request_hash, .. } = *self;
-        let (known, keep) = match stage {
-            Stage::Known(known) => (known, None),
-            Stage::New(parts, keep) => {
-                let (lowered, parts, policy) = *parts;
-                let exercise = Exercise::new(lowered, parts, guard).map_err(Failure::Stopped)?;
-                (Arc::new(Known { exercise, policy, predictions: Predictions::default() }), keep)
-            }
-        };
-        let report = report(&known, &claims, guard)?;
-        if let Some((exercises, digest)) = keep {
-            exercises.put(digest, known);
-        }
+        let (format, request_hash) = (self.format, self.request_hash.clone());
+        let report = self.report(guard)?;
         let (content_type, body) = match format {
             Some(format) => (format.media_type, (format.write)(&report)),
             None => {
@@ -158,6 +183,24 @@ impl Prepared for Ready {
             }
         };
         Ok(Reply { content_type, body })
+    }
+}
+
+impl Ready {
+    fn report(self, guard: Guard<'_>) -> Result<Report, Failure> {
+        let (known, keep) = match self.stage {
+            Stage::Known(known) => (known, None),
+            Stage::New(parts, keep) => {
+                let (lowered, parts, policy) = *parts;
+                let exercise = Exercise::new(lowered, parts, guard).map_err(Failure::Stopped)?;
+                (Arc::new(Known { exercise, policy, predictions: Predictions::default() }), keep)
+            }
+        };
+        let report = report(&known, &self.claims, guard)?;
+        if let Some((exercises, digest)) = keep {
+            exercises.put(digest, known);
+        }
+        Ok(report)
     }
 }
 
@@ -174,4 +217,26 @@ fn report(known: &Known, claims: &Claims, guard: Guard<'_>) -> Result<Report, Fa
         false => Diagnosis::default(),
     };
     Ok(Report::of(&judge, claims, judgement, &diagnosis))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_are_put_into_exercises() {
+        for (exercise, claims, expect) in [
+            (r#"{"network":{}}"#, "{}", Some(r#"{"grade":{"claims":{}},"network":{}}"#)),
+            (" {} \n", r#" {"loss":1} "#, Some(r#"{"grade":{"claims":{"loss":1}}}"#)),
+            (r#"{"a":1,"grade":{"feedback":"what"}}"#, "{}", Some(r#"{"a":1,"grade":{"claims":{},"feedback":"what"}}"#)),
+            (r#"{"a":1,"grade": { } }"#, "1", Some(r#"{"a":1,"grade": {"claims":1 } }"#)),
+            (r#"{"grade":{"claims":{}}}"#, "{}", None),
+            (r#"{"grade":3}"#, "{}", None),
+            ("[]", "{}", None),
+            ("", "{}", None),
+        ] {
+            let found = posed(exercise.as_bytes(), claims.as_bytes()).map(|text| String::from_utf8(text).unwrap());
+            assert_eq!(found.as_deref(), expect, "{exercise}");
+        }
+    }
 }

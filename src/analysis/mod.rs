@@ -40,7 +40,7 @@ pub(crate) use check::methods as check_methods;
 pub use derivation::DERIVATION;
 pub use descend::{ARGUMENTS as DESCEND_ARGUMENTS, DESCEND};
 pub use flow::FLOW;
-pub use grade::GRADE;
+pub use grade::{GRADE, grade, posed};
 pub use gradients::{FORWARD, GRADIENTS};
 pub use hessian::HESSIAN;
 pub use hvp::HVP;

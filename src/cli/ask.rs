@@ -1,7 +1,7 @@
 //! `dedz gradients|forward|…`: the same questions, the same JSON, with or without a server.
 
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,9 +19,16 @@ pub(super) struct Ask {
     /// The problem, a JSON file; - reads standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    #[command(flatten)]
+    by: By,
+}
+
+/// Who answers: this process, or a service.
+#[derive(Debug, Args)]
+pub(super) struct By {
     /// Send it to this service (http://host:port) instead of computing here.
     #[arg(long)]
-    url: Option<String>,
+    pub(super) url: Option<String>,
     /// The key to send with it, where the service asks for one.
     #[arg(long, env = "DEDZ_KEY", value_name = "KEY", hide_env_values = true)]
     key: Option<String>,
@@ -32,7 +39,7 @@ pub(super) struct Ask {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    limits: Limits,
+    pub(super) limits: Limits,
 }
 
 /// A reply, or a problem document.
@@ -45,7 +52,7 @@ impl Ask {
         self.show(answered)
     }
 
-    /// Compute or send; `tell` hears of what happens on the way.
+    /// As [`By::answer`].
     pub(super) fn answer(
         &self,
         question: Question,
@@ -53,10 +60,45 @@ impl Ask {
         form: Form,
         tell: Option<Tell<'_>>,
     ) -> Result<Answered, Stopped> {
+        self.by.answer(question, problem, "", form, tell)
+    }
+
+    /// As [`By::show`].
+    pub(super) fn show(&self, answered: Answered) -> Result<(), Stopped> {
+        self.by.show(answered)
+    }
+
+    pub(super) fn read(&self) -> Result<Vec<u8>, Stopped> {
+        read(&self.file)
+    }
+}
+
+/// A file's bytes; - reads standard input.
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, Stopped> {
+    let name = file.display();
+    let unreadable = |error| Stopped::Usage(format!("cannot read {name}: {error}"));
+    if file.as_os_str() == "-" {
+        let mut text = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut text).map_err(unreadable)?;
+        return Ok(text);
+    }
+    std::fs::read(file).map_err(unreadable)
+}
+
+impl By {
+    /// Compute or send; `tell` hears of what happens on the way.
+    pub(super) fn answer(
+        &self,
+        question: Question,
+        problem: Vec<u8>,
+        query: &str,
+        form: Form,
+        tell: Option<Tell<'_>>,
+    ) -> Result<Answered, Stopped> {
         match (&self.url, tell) {
-            (None, tell) => self.compute(question, &problem, form, tell),
+            (None, tell) => self.compute(question, &problem, query, form, tell),
             (Some(url), Some(tell)) if question.forms.contains(&Form::EventStream) => self.follow(url, question, problem, tell),
-            (Some(url), _) => self.send(url, question, problem, form),
+            (Some(url), _) => self.send(url, question, query, problem, form),
         }
     }
 
@@ -76,19 +118,15 @@ impl Ask {
         }
     }
 
-    pub(super) fn read(&self) -> Result<Vec<u8>, Stopped> {
-        let name = self.file.display();
-        let unreadable = |error| Stopped::Usage(format!("cannot read {name}: {error}"));
-        if self.file.as_os_str() == "-" {
-            let mut text = Vec::new();
-            std::io::stdin().lock().read_to_end(&mut text).map_err(unreadable)?;
-            return Ok(text);
-        }
-        std::fs::read(&self.file).map_err(unreadable)
-    }
-
-    fn compute(&self, question: Question, problem: &[u8], form: Form, mut tell: Option<Tell<'_>>) -> Result<Answered, Stopped> {
-        let request = Request { problem, ..Request::default() };
+    fn compute(
+        &self,
+        question: Question,
+        problem: &[u8],
+        query: &str,
+        form: Form,
+        mut tell: Option<Tell<'_>>,
+    ) -> Result<Answered, Stopped> {
+        let request = Request { problem, query, ..Request::default() };
         let answered = match self.run_here(question, request, form, &mut tell) {
             Err(Failure::UnknownNetwork { name, .. }) => match self.fetch(&name)? {
                 Some(network) => self.run_here(question, Request { network: Some(&network), ..request }, form, &mut tell),
@@ -150,10 +188,10 @@ impl Ask {
     }
 }
 
-impl Ask {
+impl By {
     /// What the service answers.
-    fn send(&self, url: &str, question: Question, problem: Vec<u8>, form: Form) -> Result<Answered, Stopped> {
-        let response = self.post(url, question, form, problem)?;
+    fn send(&self, url: &str, question: Question, query: &str, problem: Vec<u8>, form: Form) -> Result<Answered, Stopped> {
+        let response = self.post(url, question, query, form, problem)?;
         let success = response.status().is_success();
         let body = response.bytes().map_err(|error| lost(url, &error))?.to_vec();
         Ok(if success { Ok(body) } else { Err(body) })
@@ -161,7 +199,7 @@ impl Ask {
 
     /// What the service answers in the end, and on the way as an event stream.
     fn follow(&self, url: &str, question: Question, problem: Vec<u8>, tell: Tell<'_>) -> Result<Answered, Stopped> {
-        let response = self.post(url, question, Form::EventStream, problem)?;
+        let response = self.post(url, question, "", Form::EventStream, problem)?;
         if !response.status().is_success() {
             return Ok(Err(response.bytes().map_err(|error| lost(url, &error))?.to_vec()));
         }
@@ -170,8 +208,18 @@ impl Ask {
             .ok_or_else(|| Stopped::Problem(format!("{url}: the stream ended without an answer")))
     }
 
-    fn post(&self, url: &str, question: Question, form: Form, problem: Vec<u8>) -> Result<reqwest::blocking::Response, Stopped> {
-        let address = format!("{}/v1/{}", url.trim_end_matches('/'), question.name);
+    fn post(
+        &self,
+        url: &str,
+        question: Question,
+        query: &str,
+        form: Form,
+        problem: Vec<u8>,
+    ) -> Result<reqwest::blocking::Response, Stopped> {
+        let mut address = format!("{}/v1/{}", url.trim_end_matches('/'), question.name);
+        if !query.is_empty() {
+            address.push_str(&format!("?{query}"));
+        }
         let client = reqwest::blocking::Client::builder().timeout(None).build().map_err(|error| lost(url, &error))?;
         let mut request = client.post(&address).header("content-type", "application/json").header("accept", form.media_type());
         if let Some(key) = &self.key {

@@ -9,6 +9,6 @@ pub(super) fn run(ask: &Ask) -> Result<(), Stopped> {
     let problem = ask.read()?;
     let mut progress = Progress::new(&problem);
     let answered = ask.answer(&DESCEND, problem, Form::Json, Some(&mut |event| progress.hear(&event)));
-    progress.end();
+    progress.end(matches!(answered, Ok(Ok(_))));
     ask.show(answered?)
 }

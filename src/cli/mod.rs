@@ -6,6 +6,7 @@ mod ask;
 mod demo;
 mod descend;
 mod draw;
+mod grade;
 mod health;
 mod indent;
 mod openapi;
@@ -59,7 +60,7 @@ enum Command {
     /// Steps of an optimiser: losses on the way and the parameters at the end.
     Descend(ask::Ask),
     /// Judge submitted answers: verdicts, points, and what went wrong.
-    Grade(ask::Ask),
+    Grade(grade::Grade),
     /// Print the OpenAPI document.
     Openapi(openapi::Openapi),
     /// Ask a running service whether it lives: exit 0 if so, else 1.
@@ -102,7 +103,7 @@ pub fn main() -> ExitCode {
         Command::Hvp(ask) => ask.run(&analysis::HVP),
         Command::Hessian(ask) => ask.run(&analysis::HESSIAN),
         Command::Descend(ask) => descend::run(&ask),
-        Command::Grade(ask) => ask.run(&analysis::GRADE),
+        Command::Grade(grade) => grade.run(),
         Command::Openapi(openapi) => openapi.run(),
         Command::Health(health) => health.run(),
         Command::Demo(demo) => demo.run(),

@@ -64,9 +64,12 @@ impl Progress {
         }
     }
 
-    /// The last step was reported, or there will be no more: leave the line as it stands.
-    pub(super) fn end(&mut self) {
+    /// There will be no more steps, `done` where all were taken, reported or not: leave the line as it stands.
+    pub(super) fn end(&mut self, done: bool) {
         if self.seen && self.drawn.is_some() {
+            if let (true, Some(steps)) = (done, self.steps) {
+                self.step = steps.saturating_sub(1);
+            }
             self.draw();
             // If standard error is closed there is nobody to show anything to.
             let _ = writeln!(std::io::stderr());
@@ -83,12 +86,57 @@ fn line(step: u64, steps: Option<u64>, losses: &[f64]) -> String {
     let loss = losses.last().copied().unwrap_or(f64::NAN);
     let steps = steps.unwrap_or(step + 1).max(step + 1);
     let done = step + 1;
-    let full = (done as f64 / steps as f64 * BAR as f64) as usize;
-    let bar: String = (0..BAR).map(|i| if i < full { '█' } else { '░' }).collect();
+    let bar = bar(done, steps);
     let width = steps.to_string().len();
     let short =
         if loss != 0.0 && (loss.abs() < 1e-3 || loss.abs() >= 1e5) { format!("{loss:.3e}") } else { format!("{loss:.4}") };
     format!("  {done:>width$}/{steps} {bar} loss {short} {}", sparkline(losses, LINE))
+}
+
+/// So much of a whole as a bar.
+fn bar(done: u64, whole: u64) -> String {
+    let full = (done as f64 / whole.max(1) as f64 * BAR as f64) as usize;
+    (0..BAR).map(|i| if i < full { '█' } else { '░' }).collect()
+}
+
+/// How many of some things are done, drawn in the same way.
+#[derive(Debug)]
+pub(super) struct Count {
+    seen: bool,
+    done: u64,
+    whole: u64,
+    drawn: Option<Instant>,
+}
+
+impl Count {
+    /// Of so many, none.
+    pub(super) fn new(whole: usize) -> Self {
+        Self { seen: std::io::stderr().is_terminal(), done: 0, whole: whole as u64, drawn: None }
+    }
+
+    /// One more is done.
+    pub(super) fn step(&mut self) {
+        self.done += 1;
+        if self.seen && self.drawn.is_none_or(|drawn| drawn.elapsed() >= PAUSE) {
+            self.draw();
+        }
+    }
+
+    /// No more will be: leave the line as it stands.
+    pub(super) fn end(&mut self) {
+        if self.seen {
+            self.draw();
+            // If standard error is closed there is nobody to show anything to.
+            let _ = writeln!(std::io::stderr());
+        }
+    }
+
+    fn draw(&mut self) {
+        let Self { done, whole, .. } = self;
+        let _ =
+            write!(std::io::stderr(), "\r  {done:>width$}/{whole} {}\x1b[K", bar(*done, *whole), width = whole.to_string().len());
+        self.drawn = Some(Instant::now());
+    }
 }
 
 /// Values as a line of blocks, at most `width`, from the smallest to the largest. Where they span more than a factor of a hundred,

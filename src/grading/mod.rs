@@ -21,5 +21,6 @@ pub mod parts;
 pub mod policy;
 pub mod report;
 pub mod site;
+pub mod summary;
 pub(crate) mod tolerance;
 pub(crate) mod wiring;

@@ -9,6 +9,12 @@ pub struct Format {
     pub name: &'static str,
     /// Its media type.
     pub media_type: &'static str,
+    /// What its files end in.
+    pub extension: &'static str,
+    /// Whether the results of several students may stand one after the other.
+    pub joins: bool,
+    /// Whether the first line is a header, which stands once above several students.
+    pub header: bool,
     /// The text.
     pub write: fn(&Report) -> Vec<u8>,
 }
