@@ -212,9 +212,10 @@ fn report(known: &Known, claims: &Claims, guard: Guard<'_>) -> Result<Report, Fa
     let judge = Judge::new(exercise, policy);
     let judgement = judge.judge(claims);
     let told = policy.feedback >= Feedback::What && !policy.check_only && claims.malformed.is_empty();
-    let diagnosis = match told {
-        true => diagnose(&judge, claims, &judgement, predictions, guard).map_err(Failure::Stopped)?,
-        false => Diagnosis::default(),
+    let diagnosis = if told {
+        diagnose(&judge, claims, &judgement, predictions, guard).map_err(Failure::Stopped)?
+    } else {
+        Diagnosis::default()
     };
     Ok(Report::of(&judge, claims, judgement, &diagnosis))
 }

@@ -253,8 +253,8 @@ fn submissions(named: &[PathBuf]) -> Result<Vec<Submission>, Stopped> {
     }
     let mut names: Vec<_> = found.iter().map(|submission| submission.student.as_str()).collect();
     names.sort_unstable();
-    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(Stopped::Usage(format!("two submissions are named \"{}\"", twice[0])));
+    if let Some((twice, _)) = names.iter().zip(&names[1..]).find(|(one, next)| one == next) {
+        return Err(Stopped::Usage(format!("two submissions are named \"{twice}\"")));
     }
     Ok(found)
 }

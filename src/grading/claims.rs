@@ -76,7 +76,7 @@ impl Claims {
                 (_, Json::Null) => {}
                 ("loss" | "losses", json) => reader.claim(name.to_string(), json),
                 ("outputs" | "gradients" | "input_gradients", json) => {
-                    reader.group(&name, json, |reader, name, json| reader.claim(name, json));
+                    reader.group(&name, json, Reader::claim);
                 }
                 ("trace", json) => reader.trace(json),
                 (_, json) => {
@@ -129,7 +129,7 @@ impl Reader<'_> {
         match json {
             Json::Object(object) => {
                 for (id, json) in object.into_members().into_iter().filter(|(_, json)| *json != Json::Null) {
-                    self.group(&format!("trace/{id}"), json, |reader, name, json| reader.claim(name, json));
+                    self.group(&format!("trace/{id}"), json, Reader::claim);
                 }
             }
             // As in the reply of gradients: a list of nodes, each with its id.

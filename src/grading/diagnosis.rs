@@ -96,7 +96,7 @@ fn affordable(exercise: &Exercise) -> usize {
     usize::try_from(runs).unwrap_or(usize::MAX).min(KEPT_NUMBERS / numbers.max(1)).max(1)
 }
 
-fn predict<'m>(exercise: &Exercise, mistakes: impl Iterator<Item = &'static Mistake>, clues: &Clues<'m>) -> Vec<Predicted> {
+fn predict(exercise: &Exercise, mistakes: impl Iterator<Item = &'static Mistake>, clues: &Clues<'_>) -> Vec<Predicted> {
     let hypotheses = mistakes.flat_map(|mistake| (mistake.hypotheses)(exercise, clues).into_iter().map(move |h| (mistake, h)));
     let run = |(mistake, hypothesis): (&'static Mistake, Hypothesis)| {
         let mut answer = exercise.answer(hypothesis.change.as_ref());
@@ -117,7 +117,7 @@ fn share(answer: &mut Answer, key: &Answer) -> bool {
             continue;
         }
         let scale = SAME * largest(key);
-        differs |= value.shape() != key.shape() || value.data().iter().zip(key.data()).any(|(a, k)| !((a - k).abs() <= scale));
+        differs |= value.shape() != key.shape() || value.data().iter().zip(key.data()).any(|(a, k)| (a - k).abs() > scale || (a - k).is_nan());
     }
     differs
 }

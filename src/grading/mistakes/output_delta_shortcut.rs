@@ -141,7 +141,7 @@ fn extra_at_one(exercise: &Exercise, loss: NodeId) -> Vec<(Site, impl Change + u
     let graph = &exercise.lowered.graph;
     let stacked = graph.nodes()[loss.index()].inputs[0];
     let op = graph.nodes()[stacked].op.as_ref();
-    if !op.is_some_and(|op| op.name() == "stack") || exercise.places.loss.ops.binary_search(&stacked).is_err() {
+    if op.is_none_or(|op| op.name() != "stack") || exercise.places.loss.ops.binary_search(&stacked).is_err() {
         return Vec::new();
     }
     let stacked = graph.id(stacked);

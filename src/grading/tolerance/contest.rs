@@ -21,9 +21,9 @@ enum Contest<'a> {
 
 impl<'a> Contest<'a> {
     fn of(op: &'a dyn AnyOp) -> Option<Self> {
-        if let Some(op) = as_op(op) {
+        if let Some(op) = as_op::<Softmax>(op) {
             Some(Self::Softmax(op))
-        } else if let Some(op) = as_op(op) {
+        } else if let Some(op) = as_op::<LogSoftmax>(op) {
             Some(Self::LogSoftmax(op))
         } else {
             as_op::<CrossEntropy>(op).filter(|op| op.of == Of::Logits).map(|_| Self::CrossEntropy)

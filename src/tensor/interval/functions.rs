@@ -27,7 +27,7 @@ impl Interval {
     }
 
     /// The part from 0 on, or nothing.
-    fn from_zero(self) -> Option<Self> {
+    fn at_least_zero(self) -> Option<Self> {
         (self.hi >= 0.0).then_some(Self { lo: self.lo.max(0.0), ..self })
     }
 
@@ -99,7 +99,7 @@ impl Float for Interval {
     }
     /// Of what is positive in it.
     fn ln(self) -> Self {
-        if self.hi > 0.0 { self.from_zero().map_or(self.whole(), |x| x.rising(LINE, f64::ln)) } else { self.whole() }
+        if self.hi > 0.0 { self.at_least_zero().map_or(self.whole(), |x| x.rising(LINE, f64::ln)) } else { self.whole() }
     }
     /// Of what is above −1 in it.
     fn ln_1p(self) -> Self {
@@ -107,7 +107,7 @@ impl Float for Interval {
     }
     /// Of what is not negative in it.
     fn sqrt(self) -> Self {
-        self.from_zero().map_or(self.whole(), |x| x.rising([0.0, f64::INFINITY], f64::sqrt))
+        self.at_least_zero().map_or(self.whole(), |x| x.rising([0.0, f64::INFINITY], f64::sqrt))
     }
     fn sin(self) -> Self {
         if self.is_zero() { self } else { self.cosine(f64::sin, FRAC_PI_2) }

@@ -31,8 +31,8 @@ fn printed(x: f64, digits: Digits) -> f64 {
 proptest! {
     #[test]
     fn operations_enclose_numbers_and_their_rounding((a, x) in drawn(), (b, y) in drawn(), digits in digits()) {
-        let a = Interval { written: digits, ..a };
         type Operation<T> = fn(T, T) -> T;
+        let a = Interval { written: digits, ..a };
         let operations: [(&str, Operation<Interval>, Operation<f64>); 5] = [
             ("+", |a, b| a + b, |x, y| x + y),
             ("-", |a, b| a - b, |x, y| x - y),
