@@ -20,6 +20,7 @@ use crate::grading::judge::Judge;
 use crate::grading::parts::Parts;
 use crate::grading::policy::{Feedback, Policy};
 use crate::grading::report::Report;
+use crate::grading::tolerance::BY_HAND_RUNS;
 use crate::lower::{Lowered, Need, hint};
 use crate::spec::decode::Fields;
 use crate::spec::fault::{At, Code, Faults};
@@ -101,7 +102,7 @@ fn ready(request: Request<'_>, limits: &Limits) -> Result<Ready, Failure> {
     };
     let (posed, (parts, policy, claims)) = pose(request, Some("grade"), Need::Loss, limits, own)?;
     let Posed { lowered, request_hash, .. } = posed;
-    let cost = price(&lowered, request.problem.len());
+    let cost = price(&lowered, &policy, request.problem.len());
     within(cost, limits)?;
     let kept = request.library.zip(digest).map(|(library, (digest, _))| (Arc::clone(library.exercises()), digest));
     let stage = Stage::New(Box::new((lowered, parts, policy)), kept);
@@ -109,10 +110,11 @@ fn ready(request: Request<'_>, limits: &Limits) -> Result<Ready, Failure> {
 }
 
 /// What grading costs: the exercise's run, and one for every hypothesis.
-fn price(lowered: &Lowered, text: usize) -> Cost {
+fn price(lowered: &Lowered, policy: &Policy, text: usize) -> Cost {
     let plan = Exercise::plan(lowered);
     let run = plan.forward_flops().saturating_add(plan.backward_flops());
-    let flops = run.saturating_mul(likely_runs(lowered, run)).saturating_add(drawn_flops(lowered));
+    let by_hand = if policy.tolerance.digits().is_some() { BY_HAND_RUNS } else { 0 };
+    let flops = run.saturating_mul(likely_runs(lowered, run) + by_hand).saturating_add(drawn_flops(lowered));
     let bytes = plan.peak_elements().saturating_mul(8 * 4).saturating_add((text as u64).saturating_mul(8));
     Cost { flops, bytes }
 }

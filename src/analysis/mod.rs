@@ -1,5 +1,6 @@
 //! The questions. Each is a pure function from bytes to bytes: read, lower, plan and price, then run and write.
 
+mod analyze;
 mod answer;
 mod arguments;
 pub mod catalog;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+pub use analyze::ANALYZE;
 pub use check::CHECK;
 pub(crate) use check::methods as check_methods;
 pub use derivation::DERIVATION;
@@ -62,8 +64,22 @@ use crate::spec::{json, safetensors};
 
 /// The questions that a client may ask, in the order in which they are documented. Routes, the OpenAPI document and `--url` are
 /// read off this list.
-pub const ANALYSES: &[Question] =
-    &[&GRADIENTS, &FORWARD, &VALIDATE, &CHECK, &JVP, &VJP, &JACOBIAN, &HVP, &HESSIAN, &DERIVATION, &FLOW, &DESCEND, &GRADE];
+pub const ANALYSES: &[Question] = &[
+    &GRADIENTS,
+    &FORWARD,
+    &VALIDATE,
+    &CHECK,
+    &JVP,
+    &VJP,
+    &JACOBIAN,
+    &HVP,
+    &HESSIAN,
+    &DERIVATION,
+    &FLOW,
+    &DESCEND,
+    &GRADE,
+    &ANALYZE,
+];
 
 /// One of [`ANALYSES`].
 pub type Question = &'static Analysis;

@@ -61,6 +61,8 @@ enum Command {
     Descend(ask::Ask),
     /// Judge submitted answers: verdicts, points, and what went wrong.
     Grade(grade::Grade),
+    /// Judge an exercise: which mistakes it cannot tell apart, and how exactly to work.
+    Analyze(ask::Ask),
     /// Print the OpenAPI document.
     Openapi(openapi::Openapi),
     /// Ask a running service whether it lives: exit 0 if so, else 1.
@@ -104,6 +106,7 @@ pub fn main() -> ExitCode {
         Command::Hessian(ask) => ask.run(&analysis::HESSIAN),
         Command::Descend(ask) => descend::run(&ask),
         Command::Grade(grade) => grade.run(),
+        Command::Analyze(ask) => ask.run(&analysis::ANALYZE),
         Command::Openapi(openapi) => openapi.run(),
         Command::Health(health) => health.run(),
         Command::Demo(demo) => demo.run(),

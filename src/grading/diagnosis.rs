@@ -117,9 +117,34 @@ fn share(answer: &mut Answer, key: &Answer) -> bool {
             continue;
         }
         let scale = SAME * largest(key);
-        differs |= value.shape() != key.shape() || value.data().iter().zip(key.data()).any(|(a, k)| (a - k).abs() > scale || (a - k).is_nan());
+        differs |= value.shape() != key.shape()
+            || value.data().iter().zip(key.data()).any(|(a, k)| (a - k).abs() > scale || (a - k).is_nan());
     }
     differs
+}
+
+/// Everything that a student may do wrong in an exercise, with what each comes to; also what comes to the right answer, as far as the
+/// budget goes. `go_on` is asked between runs.
+///
+/// # Errors
+/// Whatever `go_on` says.
+pub(crate) fn guesses<E>(
+    exercise: &Exercise,
+    learning_rate: Option<f64>,
+    mut go_on: impl FnMut() -> Result<(), E>,
+) -> Result<Vec<Predicted>, E> {
+    let clues = Clues { learning_rate, claims: None };
+    let hypotheses = CATALOG.iter().copied().flat_map(|mistake| {
+        let all = (mistake.hypotheses)(exercise, &clues);
+        all.into_iter().map(move |hypothesis| (mistake, hypothesis))
+    });
+    let mut guesses = Vec::new();
+    for (mistake, hypothesis) in hypotheses.take(affordable(exercise)) {
+        go_on()?;
+        let answer = exercise.answer(hypothesis.change.as_ref());
+        guesses.push(Predicted { mistake, hypothesis, answer });
+    }
+    Ok(guesses)
 }
 
 /// Find what explains the claims. `go_on` is asked between runs.

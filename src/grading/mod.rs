@@ -22,5 +22,6 @@ pub mod policy;
 pub mod report;
 pub mod site;
 pub mod summary;
+pub(crate) mod survey;
 pub(crate) mod tolerance;
 pub(crate) mod wiring;

@@ -145,7 +145,7 @@ fn read_points(
 }
 
 /// The parts that a name or pattern means; one that means none is a fault.
-fn matching(pattern: &str, parts: &Parts, at: At<'_>, faults: &mut Faults) -> Vec<usize> {
+pub(crate) fn matching(pattern: &str, parts: &Parts, at: At<'_>, faults: &mut Faults) -> Vec<usize> {
     let list = parts.list();
     let found: Vec<usize> = match parts.find(pattern) {
         Some(part) => vec![part],

@@ -10,7 +10,11 @@ mod pieces;
 #[cfg(test)]
 mod students;
 
+pub(crate) use bands::Kink;
 pub(crate) use claimable::Claimable;
+
+/// What working an exercise out by hand costs, in plain runs of it: a few sweeps over intervals, which are rounded at every product.
+pub(crate) const BY_HAND_RUNS: u64 = 300;
 
 use crate::spec::decode::{Fields, hint};
 use crate::spec::fault::{At, Code, Faults};

@@ -8,7 +8,7 @@ use super::request::closed;
 use crate::grading::formats::FORMATS;
 use crate::grading::mistakes::names;
 use crate::grading::policy::{DEFAULT_TOLERANCE, LEVELS};
-use crate::grading::tolerance;
+use crate::grading::tolerance::names as presets;
 
 pub(super) const DOC: Doc = Doc {
     name: "grade",
@@ -32,16 +32,28 @@ pub(super) fn format_in_query() -> Value {
     json!({ "name": "format", "in": "query", "required": false, "schema": { "type": "string", "enum": names, "default": "dedz" }, "description": "The platform that the result is for." })
 }
 
-/// The members of `grade` that are the exercise's rules.
-pub(super) fn policy() -> Value {
-    let presets: Vec<_> = tolerance::names().map(|name| format!("`{name}`")).collect();
+/// The schema of a tolerance.
+pub(super) fn tolerance() -> Value {
+    let presets: Vec<_> = presets().map(|name| format!("`{name}`")).collect();
     let presets = format!(
         "What passes: {}, `hand(sf=4)` (each step written to so many significant figures: the rounding is carried through the network, and whoever rounds rightly at any steps passes), `hand(dp=3)` (decimal places), or bounds of one's own for |a - n| <= atol + rtol |n|. All measures are reported whichever it is.",
         presets.join(", ")
     );
+    json!({ "description": presets, "default": DEFAULT_TOLERANCE, "anyOf": [{ "type": "string" }, closed("Bounds.", &[], json!({ "rtol": { "type": "number", "minimum": 0 }, "atol": { "type": "number", "minimum": 0 } }))] })
+}
+
+/// Where a mistake was made.
+pub(super) fn site() -> Value {
+    json!({ "type": "object", "description": "Where: empty for everywhere, or one of these.", "properties": {
+        "node": { "type": "string" }, "nodes": { "type": "array", "items": { "type": "string" } }, "edge": { "type": "string" },
+        "parameter": { "type": "string" }, "parameters": { "type": "array", "items": { "type": "string" } } } })
+}
+
+/// The members of `grade` that are the exercise's rules.
+pub(super) fn policy() -> Value {
     let levels: Vec<_> = LEVELS.iter().map(|(word, _)| *word).collect();
     json!({
-        "tolerance": { "description": presets, "default": DEFAULT_TOLERANCE, "anyOf": [{ "type": "string" }, closed("Bounds.", &[], json!({ "rtol": { "type": "number", "minimum": 0 }, "atol": { "type": "number", "minimum": 0 } }))] },
+        "tolerance": tolerance(),
         "points": { "type": "object", "additionalProperties": { "type": "number", "minimum": 0 }, "description": "Points by part; `*` stands for any characters. 1 for all others. A part that is named here in full must be claimed." },
         "expect": { "description": "Parts that must be claimed, `*` standing for any characters.", "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] },
         "scoring": { "type": "string", "enum": ["weighted", "all_or_nothing"], "default": "weighted" },
@@ -67,9 +79,7 @@ fn schemas() -> Value {
         ["ok", "mismatch", "follow_through", "kink_crossed", "at_kink", "below_noise", "nonfinite", "missing", "extra", "shape"];
     let mistakes = names();
     let index = json!({ "type": "array", "items": { "type": "integer", "minimum": 0 }, "description": "The worst number's index, axis by axis." });
-    let site = json!({ "type": "object", "description": "Where: empty for everywhere, or one of these.", "properties": {
-        "node": { "type": "string" }, "nodes": { "type": "array", "items": { "type": "string" } }, "edge": { "type": "string" },
-        "parameter": { "type": "string" }, "parameters": { "type": "array", "items": { "type": "string" } } } });
+    let site = site();
     json!({
         "GradeReply": { "type": "object", "description": "The report on one submission.", "required": ["gradable", "score", "max_score", "passed", "parts", "diagnosis", "meta"], "properties": {
             "gradable": { "type": "boolean", "description": "Whether the claims could be read; if not, `message` says why, and no attempt should be counted." },

@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document. Routes, problems and figures come from the code by way of utoipa; what a client writes and what an
 //! analysis replies is plain JSON Schema in `request` and `reply`, since no Rust type has those shapes.
 
+mod analyze;
 mod check;
 mod derivation;
 mod descend;
@@ -94,6 +95,7 @@ const DOCS: &[&Doc] = &[
     &flow::FLOW,
     &descend::DESCEND,
     &grade::DOC,
+    &analyze::DOC,
 ];
 
 /// What an analysis, by its name, reads from the query string.
