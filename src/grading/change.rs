@@ -25,6 +25,11 @@ pub trait Change: Debug + Send + Sync {
         false
     }
 
+    /// Whether nothing but [`Change::answer`] is overridden, so that nothing need be run again.
+    fn alters_answer_alone(&self) -> bool {
+        false
+    }
+
     /// The value of a node (a leaf or an op over `x`), where it differs.
     fn value(&self, exercise: &Exercise, node: NodeId, x: &[&Tensor<f64>]) -> Option<Tensor<f64>> {
         let _ = (exercise, node, x);
@@ -110,6 +115,10 @@ pub struct Both<'c>(pub &'c dyn Change, pub &'c dyn Change);
 impl Change for Both<'_> {
     fn alters_values(&self) -> bool {
         self.0.alters_values() || self.1.alters_values()
+    }
+
+    fn alters_answer_alone(&self) -> bool {
+        self.0.alters_answer_alone() && self.1.alters_answer_alone()
     }
 
     fn value(&self, exercise: &Exercise, node: NodeId, x: &[&Tensor<f64>]) -> Option<Tensor<f64>> {

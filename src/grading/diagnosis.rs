@@ -63,7 +63,7 @@ pub struct Predicted {
 /// Floating-point operations that one exercise's hypotheses may take, and one submission's pairs.
 const BUDGET_FLOPS: u64 = 500_000_000;
 /// Runs that one submission's pairs may take, whatever they cost.
-const PAIR_RUNS: usize = 3_000;
+const PAIR_RUNS: usize = 1_000;
 /// Predictions whose numbers are kept, in numbers.
 const KEPT_NUMBERS: usize = 8 << 20;
 
@@ -173,7 +173,7 @@ pub fn diagnose<E>(
     if found.is_empty() {
         (found, truncated) = pairs(&case, &singles, &mut go_on)?;
     }
-    Ok(Diagnosis { findings: ranked(found), truncated })
+    Ok(Diagnosis { findings: ranked(found, case.numbers()), truncated })
 }
 
 /// One submission: what is claimed, and what of it is wrong.
@@ -199,8 +199,16 @@ impl<'c> Case<'c> {
         case
     }
 
+    /// Whether a claim is what an answer says: by the tolerance, or, where that asks for more digits than were written, by those.
     fn is(&self, claim: &Claim, answer: &Answer) -> bool {
-        self.judge.is(claim, &answer.0[claim.part])
+        let value = &answer.0[claim.part];
+        let same_shape = claim.tensor.is_some() || value.shape().dims() == claim.dims;
+        self.judge.is(claim, value) || (same_shape && claim.data.len() == value.data().len() && as_written(claim, value))
+    }
+
+    /// The numbers of wrong claims that are not 0.
+    fn numbers(&self) -> usize {
+        self.wrong.iter().flat_map(|claim| &claim.data).filter(|x| **x != 0.0).count()
     }
 
     /// Whether everything claimed is what this answer says.
@@ -213,10 +221,12 @@ impl<'c> Case<'c> {
             return None;
         }
         let claims = || self.wrong.iter().chain(&self.right);
-        let residual = claims().map(|claim| distance(claim, &answer.0[claim.part])).fold(0.0, f64::max);
+        // What should be 0 is measured by the rest of the answer: of it, rounding leaves anything.
+        let size = claims().map(|claim| norm(&answer.0[claim.part])).fold(0.0, f64::max);
+        let off = |claim: &Claim, answer: &Answer| distance(claim, &answer.0[claim.part], 1e-6 * size);
+        let residual = claims().map(|claim| off(claim, answer)).fold(0.0, f64::max);
         // The truth must not be as near: then the claims are only rounded.
-        let key = self.judge.exercise.key();
-        let truth = self.wrong.iter().map(|claim| distance(claim, &key.0[claim.part])).fold(0.0, f64::max);
+        let truth = self.wrong.iter().map(|claim| off(claim, self.judge.exercise.key())).fold(0.0, f64::max);
         if residual >= truth {
             return None;
         }
@@ -232,17 +242,27 @@ impl<'c> Case<'c> {
     }
 }
 
-/// `‖claim − value‖ / ‖value‖`; against a value of zeros, infinite unless they are equal.
-pub fn distance(claim: &Claim, value: &Tensor<f64>) -> f64 {
+/// Whether a claim is this value as far as its own digits go: at least three of them, each number a rounding of the value's.
+fn as_written(claim: &Claim, value: &Tensor<f64>) -> bool {
+    const DIGITS: f64 = 100.0;
+    let near = |(i, (&c, &v)): (usize, (&f64, &f64))| {
+        let unit = claim.unit(i);
+        (c == 0.0 && v == 0.0) || (c.abs() >= DIGITS * unit && (c - v).abs() <= 0.51 * unit)
+    };
+    claim.data.iter().zip(value.data()).enumerate().all(near)
+}
+
+/// `‖claim − value‖ / max(‖value‖, least)`.
+fn distance(claim: &Claim, value: &Tensor<f64>, least: f64) -> f64 {
     if claim.data.len() != value.data().len() {
         return f64::INFINITY;
     }
-    let (mut off, mut size) = (0.0, 0.0);
-    for (a, n) in claim.data.iter().zip(value.data()) {
-        off += (a - n) * (a - n);
-        size += n * n;
-    }
-    if off == 0.0 { 0.0 } else { f64::sqrt(off / size) }
+    let off = f64::sqrt(claim.data.iter().zip(value.data()).map(|(a, n)| (a - n) * (a - n)).sum());
+    if off == 0.0 { 0.0 } else { off / norm(value).max(least) }
+}
+
+fn norm(value: &Tensor<f64>) -> f64 {
+    f64::sqrt(value.data().iter().map(|x| x * x).sum())
 }
 
 /// Two mistakes at once. The one nearer to the loss mostly shows undisturbed in some part, so that one of the two explains something
@@ -279,9 +299,15 @@ fn pairs<E>(
 }
 
 /// The best first; those that are off by much more than the best are none.
-fn ranked(mut found: Vec<Finding>) -> Vec<Finding> {
+fn ranked(mut found: Vec<Finding>, numbers: usize) -> Vec<Finding> {
     /// Below this a difference is that of two orders of adding.
     const SAME: f64 = 1e-9;
+    /// One number or two may be a rounding of the right ones by chance.
+    const CHANCE: usize = 2;
+    // Numbers that are only less precise than asked are no mistake of another kind.
+    if numbers > CHANCE && found.iter().any(|finding| ["rounded", "float32"].contains(&finding.mistake.name)) {
+        found.retain(|finding| ["rounded", "float32"].contains(&finding.mistake.name));
+    }
     let best = found.iter().map(|finding| finding.residual).fold(f64::INFINITY, f64::min);
     found.retain(|finding| finding.residual <= (30.0 * best).max(SAME));
     let prior = |mistake: &Mistake| CATALOG.iter().position(|known| known.name == mistake.name);
@@ -289,6 +315,17 @@ fn ranked(mut found: Vec<Finding>) -> Vec<Finding> {
         let nearness = |finding: &Finding| finding.residual.max(SAME).log10().floor();
         let key = |finding: &Finding| (finding.site.rank(), prior(finding.mistake));
         nearness(a).total_cmp(&nearness(b)).then_with(|| key(a).cmp(&key(b)))
+    });
+    // What two ways of making one mistake at one site have in common is not told twice.
+    let mut told: Vec<(&str, Site, Option<(&str, Site)>)> = Vec::new();
+    found.retain(|finding| {
+        let with = finding.with.as_ref().map(|(mistake, site, _)| (mistake.name, site.clone()));
+        let this = (finding.mistake.name, finding.site.clone(), with);
+        let new = !told.contains(&this);
+        if new {
+            told.push(this);
+        }
+        new
     });
     found
 }

@@ -114,7 +114,7 @@ pub struct Judge<'e> {
 }
 
 impl<'e> Judge<'e> {
-    /// By these rules. What rounding by hand comes to is worked out unless the exercise has it ([`Exercise::by_hand`]).
+    /// By these rules. What rounding by hand comes to is worked out unless the exercise has it.
     pub fn new(exercise: &'e Exercise, policy: &'e Policy) -> Self {
         let by_hand = policy.tolerance.digits().map(|digits| {
             let Ok(by_hand) = exercise.by_hand(digits, || Ok::<(), std::convert::Infallible>(()));

@@ -14,6 +14,8 @@ mod flow;
 mod golden;
 mod load;
 mod maps;
+mod mistaken;
+mod mutations;
 mod ndjson;
 mod networks;
 mod openapi;

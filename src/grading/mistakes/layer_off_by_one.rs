@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{Hypothesis, Mistake, product_sites};
+use super::{Hypothesis, Mistake, levels_of_neurons, product_sites};
 use crate::grading::exercise::Exercise;
-use crate::grading::wiring::{Block, Product, Slot};
+use crate::grading::wiring::{Block, Product, Slot, Term};
 use crate::graph::NodeId;
 use crate::tensor::Tensor;
 
@@ -18,7 +18,8 @@ pub(super) const MISTAKE: Mistake = Mistake {
         let mut all = Vec::new();
         for (side, before) in [("before", true), ("after", false)] {
             let (z, w) = (sources(exercise, before), weights(exercise, before));
-            for (what, inputs) in [("z", z), ("W", w)] {
+            let (of_blocks, weights_of_blocks) = blocks(exercise, before);
+            for (what, inputs) in [("z", z), ("z", of_blocks), ("W", w), ("W", weights_of_blocks)] {
                 let sites = product_sites(exercise, |product| inputs.get(&product.op).cloned().unwrap_or_default());
                 let detail = format!("{what} of the layer {side}");
                 all.extend(sites.into_iter().map(|(site, change)| Hypothesis::particular(site, detail.clone(), change)));
@@ -78,6 +79,38 @@ fn sources(exercise: &Exercise, before: bool) -> Instead {
         }
     }
     all
+}
+
+/// The neighbours of levels that read the same sources: their z, one for one where there are as many, and their weights.
+fn blocks(exercise: &Exercise, before: bool) -> (Instead, Instead) {
+    let (places, inputs) = (&exercise.places, exercise.places.inputs);
+    let levels = levels_of_neurons(exercise);
+    let targets = |products: &[&Product]| products.iter().map(|product| inputs + product.node).collect::<Vec<_>>();
+    let (mut z, mut w) = (Instead::new(), Instead::new());
+    for (sources, products) in &levels {
+        let below = levels.iter().find(|(_, products)| targets(products) == *sources);
+        let above = levels.iter().find(|(sources, _)| *sources == targets(products));
+        let own = targets(products);
+        let other = if before { below.map(|(sources, _)| sources) } else { Some(&own) };
+        let neighbour = if before { below } else { above };
+        for (j, product) in products.iter().enumerate() {
+            if let Some(other) = other.filter(|other| other.len() == sources.len()) {
+                let instead = product.terms().iter().zip(other).map(|(term, &place)| {
+                    (Slot { op: product.op, input: term.input }, exercise.value(places.list[place].z).clone())
+                });
+                z.insert(product.op, instead.filter(|(slot, z)| z.shape() == exercise.input(*slot).shape()).collect());
+            }
+            let theirs = neighbour.filter(|(theirs, others)| theirs.len() == sources.len() && others.len() == products.len());
+            if let Some((_, others)) = theirs {
+                let weight = |term: &Term| {
+                    let at = product.terms().iter().position(|own| own.input == term.input)?;
+                    others[j].terms().get(at).map(|theirs| others[j].weight(exercise, theirs))
+                };
+                w.insert(product.op, product.with_weights(exercise, weight));
+            }
+        }
+    }
+    (z, w)
 }
 
 fn weights(exercise: &Exercise, before: bool) -> Instead {

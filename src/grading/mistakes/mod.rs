@@ -2,19 +2,45 @@
 //! could have done, as [changes](super::change::Change) at [sites](super::site::Site).
 
 mod activation_derivative_missing;
+mod bias_not_summed;
+mod bias_regularized;
 mod derivative_at_output;
 mod derivative_at_pre_activation;
+mod divided_twice;
+mod double_softmax;
+mod factors;
+mod float32;
+mod index_swapped;
+mod label_off_by_one;
 mod last_path_only;
 mod layer_off_by_one;
+mod log_base;
+mod loss_factor;
+mod mean_instead_of_sum;
+mod mean_over_elements;
 mod output_delta_shortcut;
 mod path_counted_twice;
 mod path_missing;
+mod permuted;
+mod pre_activation_gradient_given;
 mod pre_activation_in_weight_gradient;
+mod precision;
+mod regularization;
+mod regularization_factor;
+mod regularization_missing;
+mod rounded;
 mod rules;
 mod shared_parameter_partial;
 mod sign_flipped;
 mod softmax_diagonal_only;
+mod softmax_wrong_axis;
+mod softmaxes;
 mod stale_weights;
+mod step_given;
+mod steps;
+mod sum_instead_of_mean;
+mod transposed;
+mod updated_weight_given;
 mod weight_not_transposed;
 mod weight_omitted;
 mod wrong_activation_derivative;
@@ -35,9 +61,22 @@ const MOST_SITES: usize = 4_096;
 
 /// The mistakes, likelier ones first: of several that fit equally well the first is named first.
 pub const CATALOG: &[&Mistake] = &[
+    &rounded::MISTAKE,
+    &float32::MISTAKE,
     &sign_flipped::MISTAKE,
+    &sum_instead_of_mean::MISTAKE,
+    &mean_instead_of_sum::MISTAKE,
+    &loss_factor::MISTAKE,
     &activation_derivative_missing::MISTAKE,
     &output_delta_shortcut::MISTAKE,
+    &bias_not_summed::MISTAKE,
+    &divided_twice::MISTAKE,
+    &mean_over_elements::MISTAKE,
+    &updated_weight_given::MISTAKE,
+    &step_given::MISTAKE,
+    &transposed::MISTAKE,
+    &index_swapped::MISTAKE,
+    &permuted::MISTAKE,
     &derivative_at_pre_activation::MISTAKE,
     &derivative_at_output::MISTAKE,
     &weight_omitted::MISTAKE,
@@ -50,7 +89,15 @@ pub const CATALOG: &[&Mistake] = &[
     &weight_not_transposed::MISTAKE,
     &layer_off_by_one::MISTAKE,
     &shared_parameter_partial::MISTAKE,
+    &pre_activation_gradient_given::MISTAKE,
+    &double_softmax::MISTAKE,
     &softmax_diagonal_only::MISTAKE,
+    &softmax_wrong_axis::MISTAKE,
+    &label_off_by_one::MISTAKE,
+    &log_base::MISTAKE,
+    &regularization_missing::MISTAKE,
+    &regularization_factor::MISTAKE,
+    &bias_regularized::MISTAKE,
     &wrong_activation_derivative::MISTAKE,
 ];
 
@@ -180,6 +227,19 @@ fn product_sites(exercise: &Exercise, inputs: impl Fn(&Product) -> Vec<(Slot, Te
     let sites = node_sites(exercise, |node| of_node.contains_key(&node));
     let inputs = |set: &[usize]| Inputs::new(set.iter().flat_map(|node| of_node[node].iter().cloned()).collect());
     sites.into_iter().map(|(site, set)| (site, inputs(&set))).collect()
+}
+
+/// Neurons that all read the same sources, in the order of the nodes.
+fn levels_of_neurons(exercise: &Exercise) -> Vec<(Vec<usize>, Vec<&Product>)> {
+    let mut levels: Vec<(Vec<usize>, Vec<&Product>)> = Vec::new();
+    for product in exercise.wiring.products.iter().filter(|product| !product.terms().is_empty()) {
+        let sources: Vec<usize> = product.terms().iter().map(|term| term.source).collect();
+        match levels.iter_mut().find(|(known, _)| *known == sources) {
+            Some((_, products)) => products.push(product),
+            None => levels.push((sources, vec![product])),
+        }
+    }
+    levels
 }
 
 #[cfg(test)]

@@ -44,9 +44,41 @@ pub(super) const MISTAKE: Mistake = Mistake {
                 all.push(Hypothesis::particular(site.clone(), "y − t", change));
             }
         }
+        all.extend(at_bare_outputs(exercise));
         all
     },
 };
+
+/// Where some outputs have no activation: dE/dz of those is right, and y − t goes on from there, as from the others.
+fn at_bare_outputs(exercise: &Exercise) -> Vec<Hypothesis> {
+    let nodes = exercise.outputs();
+    let activations = &exercise.wiring.activations;
+    if nodes.iter().all(|&node| activations[node].is_some()) {
+        return Vec::new();
+    }
+    let at = |&node: &usize| (node, activations[node].map_or(exercise.lowered.nodes[node].z, |activation| activation.op));
+    let outputs: Vec<(usize, NodeId)> = nodes.iter().map(at).collect();
+    let bare: Vec<NodeId> = outputs.iter().filter(|(node, _)| activations[*node].is_none()).map(|(_, op)| *op).collect();
+    let hypothesis = |elements: f64| {
+        let shortcuts = outputs.iter().map(|&(_, op)| shortcut(exercise, &outputs, op, elements));
+        let shortcuts: Vec<_> = shortcuts.collect::<Option<_>>()?;
+        let bare = bare.clone();
+        let change =
+            Rule::new(outputs.iter().map(|(_, op)| *op).collect(), move |step: Step<'_>, x_bar: &mut Cotangents<'_, f64>| {
+                let Some((op, delta)) = shortcuts.iter().find(|(op, _)| *op == step.node) else { return };
+                if !bare.contains(op) {
+                    return x_bar.give(0, delta.clone());
+                }
+                for (input, bar) in (Step { y_bar: delta, ..step }).right(|input| x_bar.wants(input)).into_iter().enumerate() {
+                    if let Some(bar) = bar {
+                        x_bar.give(input, bar);
+                    }
+                }
+            });
+        Some(Hypothesis::particular(Site::nodes(exercise, &nodes), "y − t after the outputs", change))
+    };
+    divisors(exercise).into_iter().filter_map(hypothesis).collect()
+}
 
 fn op_of(exercise: &Exercise, op: NodeId) -> Option<&dyn AnyOp> {
     exercise.lowered.graph.nodes()[op.index()].op.as_deref()
