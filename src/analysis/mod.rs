@@ -12,6 +12,7 @@ mod descend;
 mod exercises;
 mod flow;
 mod function;
+pub(crate) mod generate;
 mod grade;
 mod gradients;
 mod hessian;
@@ -42,6 +43,7 @@ pub(crate) use check::methods as check_methods;
 pub use derivation::DERIVATION;
 pub use descend::{ARGUMENTS as DESCEND_ARGUMENTS, DESCEND};
 pub use flow::FLOW;
+pub use generate::GENERATE;
 pub use grade::{GRADE, grade, posed};
 pub use gradients::{FORWARD, GRADIENTS};
 pub use hessian::HESSIAN;
@@ -79,6 +81,7 @@ pub const ANALYSES: &[Question] = &[
     &DESCEND,
     &GRADE,
     &ANALYZE,
+    &GENERATE,
 ];
 
 /// One of [`ANALYSES`].

@@ -6,6 +6,7 @@ mod ask;
 mod demo;
 mod descend;
 mod draw;
+mod generate;
 mod grade;
 mod health;
 mod indent;
@@ -63,6 +64,8 @@ enum Command {
     Grade(grade::Grade),
     /// Judge an exercise: which mistakes it cannot tell apart, and how exactly to work.
     Analyze(ask::Ask),
+    /// An exercise from a seed, with its key, a sheet to print and the solution.
+    Generate(generate::Generate),
     /// Print the OpenAPI document.
     Openapi(openapi::Openapi),
     /// Ask a running service whether it lives: exit 0 if so, else 1.
@@ -107,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Descend(ask) => descend::run(&ask),
         Command::Grade(grade) => grade.run(),
         Command::Analyze(ask) => ask.run(&analysis::ANALYZE),
+        Command::Generate(generate) => generate.run(),
         Command::Openapi(openapi) => openapi.run(),
         Command::Health(health) => health.run(),
         Command::Demo(demo) => demo.run(),

@@ -14,6 +14,7 @@ pub mod diagnosis;
 pub mod exercise;
 pub mod follow_through;
 pub mod formats;
+pub(crate) mod generate;
 pub mod judge;
 pub(crate) mod metrics;
 pub mod mistakes;

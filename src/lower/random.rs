@@ -274,12 +274,17 @@ fn gain(nonlinearity: &str, negative_slope: f64) -> Result<f64, String> {
 }
 
 /// The numbers of one seed and name.
-struct Stream(ChaCha8Rng);
+pub(crate) struct Stream(ChaCha8Rng);
 
 impl Stream {
     fn new(seed: &str, name: &str) -> Self {
+        Self::of("dedz.random.v1", seed, name)
+    }
+
+    /// The stream of a generator by its own name and version, which stand first in the key.
+    pub(crate) fn of(generator: &str, seed: &str, name: &str) -> Self {
         let mut key = Sha256::new();
-        for part in ["dedz.random.v1", "\0", seed, "\0", name] {
+        for part in [generator, "\0", seed, "\0", name] {
             key.update(part);
         }
         Self(ChaCha8Rng::from_seed(key.finalize().into()))
@@ -287,6 +292,11 @@ impl Stream {
 
     fn uniform(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// One of the numbers from 0 to `count` − 1: `⌊u·count⌋`.
+    pub(crate) fn below(&mut self, count: usize) -> usize {
+        (self.uniform() * count as f64) as usize
     }
 
     fn normals(&mut self, count: usize) -> Vec<f64> {

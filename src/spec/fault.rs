@@ -31,6 +31,7 @@ pub enum Code {
     UnknownName,
     InvalidValue,
     UnknownNetwork,
+    NoExercise,
 }
 
 impl Code {
@@ -61,6 +62,7 @@ impl Code {
         Self::UnknownName,
         Self::InvalidValue,
         Self::UnknownNetwork,
+        Self::NoExercise,
     ];
 
     /// The code as it stands on the wire.
@@ -91,6 +93,7 @@ impl Code {
             Self::UnknownName => "unknown_name",
             Self::InvalidValue => "invalid_value",
             Self::UnknownNetwork => "unknown_network",
+            Self::NoExercise => "no_exercise",
         }
     }
 }

@@ -11,6 +11,7 @@ mod descend;
 mod descend_live;
 mod determinism;
 mod flow;
+mod generate;
 mod golden;
 mod load;
 mod maps;

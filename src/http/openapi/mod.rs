@@ -6,6 +6,7 @@ mod check;
 mod derivation;
 mod descend;
 mod flow;
+mod generate;
 mod grade;
 mod hessian;
 mod hvp;
@@ -96,6 +97,7 @@ const DOCS: &[&Doc] = &[
     &descend::DESCEND,
     &grade::DOC,
     &analyze::DOC,
+    &generate::GENERATE,
 ];
 
 /// What an analysis, by its name, reads from the query string.
@@ -109,8 +111,14 @@ pub fn analyses() -> impl Iterator<Item = (Question, String, &'static str, &'sta
     })
 }
 
+/// Questions, by their names, that are not about a problem, and the schema of their requests.
+const OTHERS: &[(&str, &str)] = &[("generate", "GenerateRequest")];
+
 /// The name of the schema of an analysis's requests.
 fn problem_of(doc: &Doc) -> String {
+    if let Some((_, schema)) = OTHERS.iter().find(|(name, _)| *name == doc.name) {
+        return (*schema).to_owned();
+    }
     match doc.arguments {
         None => "Problem".to_owned(),
         Some(_) => format!("problem_{}", doc.name),

@@ -110,6 +110,9 @@ fn meaning_of(code: Code) -> &'static str {
         Code::LimitExceeded => "a limit of this service; the detail names it and the figure",
         Code::UnknownName => "wrt, trace, or another option names something that is not there",
         Code::UnknownNetwork => "no network is stored under this ref, or it was put out: put it again",
+        Code::NoExercise => {
+            "no exercise like this was found within the attempts that are made; the detail says what to ask for instead"
+        }
         Code::InvalidValue => "a value cannot be what it is meant to be; the detail says why",
     }
 }

@@ -1,0 +1,103 @@
+//! Exercises to be solved by hand, from a seed. **Generator version 1.**
+//!
+//! A seed and the same wishes give the same exercise on every platform and in every later release; other rules would be another
+//! version, under another name. What is drawn, and how:
+//!
+//! - **Streams.** As in [`crate::lower::random`]: `ChaCha8` under the SHA-256 of `dedz.generate.v1`, a zero byte, the seed's text, a
+//!   zero byte and the stream's name, which begins with the number of the attempt: `0/structure`, `0/inputs`, `0/numbers/z7` (of each
+//!   neuron, weights in the order of its sources, then the bias), `0/targets`. A choice of `n` things is `⌊u·n⌋`.
+//! - **Structure** (`structure`). Levels of neurons, numbered as in the lecture from the outputs down. Each hidden level has one
+//!   neuron; each further one goes to a level that is drawn (`dag`) or to the next in turn from below (`layered`). Level by level, an
+//!   activation is drawn from those wished for, in a `dag` one for each neuron. Then, level by level, a neuron of a `dag` draws how
+//!   many it reads (two or three of the level below, as far as there are so many), shuffles those below and takes the first; one that
+//!   nobody reads is then given to a neuron that is drawn. Then edges that pass over a level, of all that there could be, by neuron
+//!   and by source; then, for each shared weight, an edge and another one of another neuron. What is taken out of a list leaves its
+//!   place to the last; lists are shuffled as samples are in [`crate::lower::random`].
+//! - **A number of either sign**: first its size, then its sign, of which the first is plus.
+//! - **Numbers** are tenths, so that what is printed is exactly what is computed with. Inputs are −2, −1, 1, 2, 3, or 0.2 to 2.0 of
+//!   either sign; biases 0.1 to 0.5 of either sign; weights 0.2 to 1.0 where a neuron reads an input, else 0.2 to 1.5, of either
+//!   sign, none twice at one neuron; what would be there twice is drawn again. Targets are classes, shuffled and then in turn; 0 or
+//!   1; or, for squares, 0.1 to 0.9 (`sigmoid`), the same of either sign (`tanh`), 0.1 to 2.0 (`relu`, `softplus`), or these of
+//!   either sign. A row of inputs that is there already is drawn again. A neuron's numbers are drawn again until all its pre-activations lie between 0.1 and the bound
+//!   of its activation: 2 for `tanh`, 2.9 for others.
+//! - **Attempts.** The first that finds a place for every neuron, and that the judge takes: every gradient and every dE/dz is above
+//!   0.001, and the mistakes that students make give answers of their own.
+//!
+//! `tests/golden/make_generate.py` draws the same from this page, in plain Python.
+
+mod draw;
+pub(crate) mod exercise;
+pub(crate) mod figure;
+pub(crate) mod sheet;
+pub(crate) mod solution;
+mod units;
+pub(crate) mod values;
+pub(crate) mod wish;
+
+use exercise::Exercise;
+use values::Values;
+use wish::Wish;
+
+/// The version of the rules.
+pub(crate) const VERSION: u64 = 1;
+/// The generator's name and version, which its streams begin with.
+const GENERATOR: &str = "dedz.generate.v1";
+/// Attempts before a wish is called impossible.
+pub(crate) const ATTEMPTS: usize = 1_000;
+/// No gradient and no dE/dz of an exercise is smaller.
+const LEAST_GRADIENT: f64 = 1e-3;
+
+/// The streams of one attempt.
+struct Streams<'w> {
+    wish: &'w Wish,
+    attempt: usize,
+}
+
+/// An exercise with its key.
+#[derive(Debug)]
+pub(crate) struct Generated {
+    /// Which attempt it is, from 0.
+    pub(crate) attempt: usize,
+    pub(crate) exercise: Exercise,
+    pub(crate) values: Values,
+}
+
+/// Why attempts were given up, counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// A neuron found no place, or there were too few edges or paths.
+    pub(crate) unplaced: usize,
+    /// A gradient was too small.
+    pub(crate) tiny: usize,
+    /// The judge said no: mistakes that nobody could tell apart.
+    pub(crate) confusable: usize,
+}
+
+/// The first attempt that is fit; `judge` has the last word, and `go_on` is asked before each.
+///
+/// # Errors
+/// What `go_on` says; and, within, why no attempt was fit.
+pub(crate) fn generate<E>(
+    wish: &Wish,
+    mut judge: impl FnMut(&Exercise, &Values) -> Result<bool, E>,
+    mut go_on: impl FnMut() -> Result<(), E>,
+) -> Result<Result<Generated, Refused>, E> {
+    let mut refused = Refused::default();
+    let attempts = wish.attempt.map_or(0..ATTEMPTS, |attempt| attempt..attempt + 1);
+    for attempt in attempts {
+        go_on()?;
+        let Some(exercise) = (Streams { wish, attempt }).draw() else {
+            refused.unplaced += 1;
+            continue;
+        };
+        let values = Values::of(&exercise.problem(wish));
+        if values.smallest_gradient() < LEAST_GRADIENT {
+            refused.tiny += 1;
+        } else if wish.attempt.is_none() && !judge(&exercise, &values)? {
+            refused.confusable += 1;
+        } else {
+            return Ok(Ok(Generated { attempt, exercise, values }));
+        }
+    }
+    Ok(Err(refused))
+}
