@@ -42,8 +42,8 @@ pub(super) struct Generate {
     /// Levels of neurons.
     #[arg(long, value_name = "N")]
     depth: Option<u64>,
-    /// The loss: cross_entropy, squared_error, mse, bce or bce_with_logits.
-    #[arg(long)]
+    /// The loss.
+    #[arg(long, help = "The loss: cross_entropy, squared_error, mse, bce or bce_with_logits")]
     loss: Option<String>,
     /// Activations of hidden neurons, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "OP")]

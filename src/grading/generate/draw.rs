@@ -26,7 +26,7 @@ impl Streams<'_> {
         for k in 0..exercise.neurons.len() {
             z.push(self.numbers(&mut exercise, k, &mut shared, &z)?);
         }
-        exercise.shared = shared.into_iter().map(|value| value.unwrap_or_default()).collect();
+        exercise.shared = shared.into_iter().map(Option::unwrap_or_default).collect();
         self.targets(&mut exercise);
         Some(exercise)
     }
