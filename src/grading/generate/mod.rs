@@ -21,7 +21,7 @@
 //!   either sign. A row of inputs that is there already is drawn again. A neuron's numbers are drawn again until all its pre-activations lie between 0.1 and the bound
 //!   of its activation: 2 for `tanh`, 2.9 for others.
 //! - **Attempts.** The first that finds a place for every neuron, and that the judge takes: every gradient and every dE/dz is above
-//!   0.001, and the mistakes that students make give answers of their own.
+//!   0.001.
 //!
 //! `tests/golden/make_generate.py` draws the same from this page, in plain Python.
 
