@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::seal::Key;
 use crate::store::Store;
 
 /// Bounds on what one request may ask for. A request over one of them is refused before anything is allocated.
@@ -170,6 +171,21 @@ impl Default for Networks {
     }
 }
 
+/// What opens sealed exercises.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Args)]
+#[command(next_help_heading = "Sealed exercises")]
+pub struct Sealing {
+    /// Files of keys, separated by commas: exercises sealed with one of them (dedz seal) are graded.
+    #[arg(long = "seal-key", env = "DEDZ_SEAL_KEY", value_name = "FILE", value_delimiter = ',', value_parser = read_seal_key)]
+    pub seal_keys: Vec<Key>,
+}
+
+/// The key in a file.
+pub(crate) fn read_seal_key(path: &str) -> Result<Key, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read it: {error}"))?;
+    Key::of_text(&text)
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LogFormat {
@@ -207,6 +223,9 @@ pub struct Config {
     /// Stored networks.
     #[command(flatten)]
     pub networks: Networks,
+    /// Sealed exercises.
+    #[command(flatten)]
+    pub sealing: Sealing,
 }
 
 impl Default for Config {
@@ -220,6 +239,7 @@ impl Default for Config {
             admission: Admission::default(),
             access: Access::default(),
             networks: Networks::default(),
+            sealing: Sealing::default(),
         }
     }
 }

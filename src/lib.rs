@@ -14,7 +14,8 @@
 //! 7. [`optim`]: the optimisers, one file each. They know numbers alone.
 //! 8. [`grading`]: submitted answers against the right ones, and the catalogue of mistakes.
 //! 9. [`analysis`]: the questions, pure functions from bytes to bytes; [`draw`] makes pictures of some answers.
-//! 10. [`store`]: where replicas share networks. The edges read and write it; nothing else does.
+//! 10. [`store`]: where replicas share networks. The edges read and write it; nothing else does. [`seal`]: exercises that can be
+//!     graded against but not read.
 //! 11. The two thin edges over them, a server and a command line, and [`config`].
 //!
 //! # Invariants
@@ -50,6 +51,7 @@ pub mod lower;
 pub mod ops;
 pub mod optim;
 pub mod pool;
+pub mod seal;
 pub mod spec;
 pub mod store;
 pub mod tape;

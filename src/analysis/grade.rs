@@ -10,6 +10,7 @@ use super::arguments::{refuse_options, required};
 use super::exercises::{Digest, Known};
 use super::function::drawn_flops;
 use super::query::pairs;
+use super::sealed;
 use super::{Analysis, Cost, Failure, Form, Guard, Posed, Prepared, Reply, Request, pose, request_hash, within};
 use crate::config::Limits;
 use crate::grading::claims::Claims;
@@ -31,7 +32,7 @@ use crate::spec::write::Writer;
 pub const GRADE: Analysis = Analysis {
     name: "grade",
     summary: "Judge submitted losses, outputs, gradients and traces, and say what went wrong.",
-    description: "`grade.claims` holds what a student answered; every part gets a verdict and points, `first_error` names the node of the first mistake, and `diagnosis` lists every mistake of the catalogue whose answer is the student's, at every site where it fits; a right answer gets none. Whatever a student writes is graded: what cannot be read makes the reply `gradable: false`, not an error. Exercises are kept in memory by their text, so that thousands of submissions against one exercise run it once. `?format=` answers in the form of a grading platform.",
+    description: "`grade.claims` holds what a student answered; every part gets a verdict and points, `first_error` names the node of the first mistake, and `diagnosis` lists every mistake of the catalogue whose answer is the student's, at every site where it fits; a right answer gets none. Whatever a student writes is graded: what cannot be read makes the reply `gradable: false`, not an error. Exercises are kept in memory by their text, so that thousands of submissions against one exercise run it once. `?format=` answers in the form of a grading platform. Instead of the exercise there may be `sealed`: a token that `dedz seal` made of the exercise and its rules, which whoever carries it can neither read nor change; `grade` then holds the claims alone.",
     forms: &[Form::Json],
     prepare,
 };
@@ -78,6 +79,14 @@ pub fn posed(exercise: &[u8], claims: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn ready(request: Request<'_>, limits: &Limits) -> Result<Ready, Failure> {
+    let Some(problem) = sealed::opened(request, limits)? else { return open(request, limits) };
+    // Known by its own text: exercises that are sealed again, with another nonce, are run once.
+    let ready = open(Request { problem: &problem, ..request }, limits).map_err(sealed::veiled)?;
+    Ok(Ready { request_hash: request_hash(request), ..ready })
+}
+
+/// A request that says all that it means.
+fn open(request: Request<'_>, limits: &Limits) -> Result<Ready, Failure> {
     let digest = digest(request);
     let known = request.library.zip(digest.as_ref()).and_then(|(library, (digest, _))| library.exercises().get(digest));
     if let (Some(known), Some((_, claims))) = (known, &digest)

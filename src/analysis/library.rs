@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::exercises::Exercises;
 use super::memo::{Memo, Remembered};
 use super::stored::Stored;
+use crate::seal::Key;
 
 /// Bytes that lowered networks may take beside the stored ones: some thousands of small ones.
 const LOWERED: usize = 16 << 20;
@@ -19,6 +20,7 @@ const GRADED: usize = 64 << 20;
 pub struct Library {
     memo: Memo,
     exercises: Arc<Exercises>,
+    seal_keys: Vec<Key>,
     shelf: Mutex<Shelf>,
     budget: usize,
     hits: AtomicU64,
@@ -64,12 +66,23 @@ impl Library {
         Self {
             memo: Memo::new(LOWERED),
             exercises,
+            seal_keys: Vec::new(),
             shelf: Mutex::default(),
             budget,
             hits: zero(),
             misses: zero(),
             evicted: zero(),
         }
+    }
+
+    /// The same, with the keys that open sealed exercises.
+    pub fn sealed_with(self, seal_keys: Vec<Key>) -> Self {
+        Self { seal_keys, ..self }
+    }
+
+    /// The keys that open sealed exercises.
+    pub(super) fn seal_keys(&self) -> &[Key] {
+        &self.seal_keys
     }
 
     /// What is known of networks that problems carry.

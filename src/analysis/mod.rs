@@ -25,6 +25,7 @@ mod picture;
 mod places;
 mod query;
 mod run;
+mod sealed;
 mod shards;
 mod sheet;
 mod stats;

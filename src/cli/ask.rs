@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::{Stopped, indent, shown};
-use crate::analysis::{self, Event, Failure, Form, Guard, KEEP, Question, Request, Slot, Stop, Stored, Tell};
+use crate::analysis::{self, Event, Failure, Form, Guard, KEEP, Library, Question, Request, Slot, Stop, Stored, Tell};
 use crate::config::Limits;
 use crate::http::problem::{Error, Problem};
 use crate::spec::fault::{At, Code, Faults};
@@ -60,7 +60,7 @@ impl Ask {
         form: Form,
         tell: Option<Tell<'_>>,
     ) -> Result<Answered, Stopped> {
-        self.by.answer(question, problem, "", form, tell)
+        self.by.answer(question, problem, "", form, tell, None)
     }
 
     /// As [`By::show`].
@@ -86,7 +86,7 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>, Stopped> {
 }
 
 impl By {
-    /// Compute or send; `tell` hears of what happens on the way.
+    /// Compute or send; `tell` hears of what happens on the way. Whoever computes here may use a library.
     pub(super) fn answer(
         &self,
         question: Question,
@@ -94,9 +94,12 @@ impl By {
         query: &str,
         form: Form,
         tell: Option<Tell<'_>>,
+        library: Option<&Library>,
     ) -> Result<Answered, Stopped> {
         match (&self.url, tell) {
-            (None, tell) => self.compute(question, &problem, query, form, tell),
+            (None, tell) => {
+                self.compute(question, Request { problem: &problem, query, library, ..Request::default() }, form, tell)
+            }
             (Some(url), Some(tell)) if question.forms.contains(&Form::EventStream) => self.follow(url, question, problem, tell),
             (Some(url), _) => self.send(url, question, query, problem, form),
         }
@@ -121,12 +124,10 @@ impl By {
     fn compute(
         &self,
         question: Question,
-        problem: &[u8],
-        query: &str,
+        request: Request<'_>,
         form: Form,
         mut tell: Option<Tell<'_>>,
     ) -> Result<Answered, Stopped> {
-        let request = Request { problem, query, ..Request::default() };
         let answered = match self.run_here(question, request, form, &mut tell) {
             Err(Failure::UnknownNetwork { name, .. }) => match self.fetch(&name)? {
                 Some(network) => self.run_here(question, Request { network: Some(&network), ..request }, form, &mut tell),

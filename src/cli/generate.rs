@@ -57,7 +57,7 @@ pub(super) struct Generate {
 
 impl Generate {
     pub(super) fn run(&self) -> Result<(), Stopped> {
-        let answered = self.by.answer(&GENERATE, self.request()?, "", Form::Json, None)?;
+        let answered = self.by.answer(&GENERATE, self.request()?, "", Form::Json, None, None)?;
         match (&self.output, answered) {
             (Some(folder), Ok(reply)) => write(folder, &reply),
             (_, answered) => self.by.show(answered),

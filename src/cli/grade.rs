@@ -12,10 +12,12 @@ use super::ask::{By, read};
 use super::progress::Count;
 use super::{Stopped, shown};
 use crate::analysis::{self, Failure, Form, Library, Request, Stop};
+use crate::config::Sealing;
 use crate::grading::formats::{self, FORMATS, Format};
 use crate::grading::report::Report;
 use crate::grading::summary::Summary;
 use crate::http::problem::{Error, Problem};
+use crate::seal;
 use crate::spec::json;
 use crate::spec::write::Writer;
 
@@ -24,7 +26,7 @@ pub(super) struct Grade {
     /// The exercise, then claims: files, or a folder with one file a student. Without claims, the file is a whole request.
     #[arg(value_name = "FILE", required_unless_present = "exercise")]
     files: Vec<PathBuf>,
-    /// The exercise: a problem that may have a "grade" with its rules.
+    /// The exercise: a problem that may have a "grade" with its rules, or what dedz seal made of one.
     #[arg(long, value_name = "FILE")]
     exercise: Option<PathBuf>,
     /// More claims.
@@ -39,6 +41,8 @@ pub(super) struct Grade {
     /// Write the class's summary as JSON.
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
+    #[command(flatten)]
+    sealing: Sealing,
     #[command(flatten)]
     by: By,
 }
@@ -71,7 +75,7 @@ impl Grade {
             None => claims.remove(0),
         };
         claims.extend(self.claims.iter().cloned());
-        let text = read(&exercise)?;
+        let text = unwrapped(read(&exercise)?);
         match &claims[..] {
             [] if self.exercise.is_some() => Err(Stopped::Usage("no claims: name a file, or a folder of files".to_owned())),
             [] => self.single(text),
@@ -81,6 +85,11 @@ impl Grade {
             }
             _ => self.class(&exercise, &text, &submissions(&claims)?),
         }
+    }
+
+    /// An empty one: exercises are kept in it, and it opens sealed ones.
+    fn library(&self) -> Library {
+        Library::new(0).sealed_with(self.sealing.seal_keys.clone())
     }
 
     fn pose(&self, exercise: &Path, text: &[u8], claims: &[u8]) -> Result<Vec<u8>, Stopped> {
@@ -95,7 +104,7 @@ impl Grade {
     /// A whole request, answered as any question.
     fn single(&self, request: Vec<u8>) -> Result<(), Stopped> {
         let query = self.format.0.map_or_else(String::new, |format| format!("format={}", format.name));
-        let answered = self.by.answer(&analysis::GRADE, request, &query, Form::Json, None)?;
+        let answered = self.by.answer(&analysis::GRADE, request, &query, Form::Json, None, Some(&self.library()))?;
         self.by.show(answered)
     }
 
@@ -107,7 +116,7 @@ impl Grade {
             return Err(Stopped::Usage("several results in this format need a folder: --output FOLDER".to_owned()));
         }
         // Whatever is wrong with the exercise is said once, before anybody is graded by it.
-        self.grade(&self.pose(exercise, text, b"{}")?, None).map_err(|failure| self.failed(failure))?;
+        self.grade(&self.pose(exercise, text, b"{}")?, &self.library()).map_err(|failure| self.failed(failure))?;
         let reports = self.all(exercise, text, submissions)?;
         self.write(submissions, &reports)?;
         let summary = Summary::of(&reports);
@@ -122,7 +131,7 @@ impl Grade {
 
     /// Every report, in the order of the submissions: as many threads as there are cores share them.
     fn all(&self, exercise: &Path, text: &[u8], submissions: &[Submission]) -> Result<Vec<Report>, Stopped> {
-        let library = Library::new(0);
+        let library = self.library();
         let progress = Mutex::new(Count::new(submissions.len()));
         let next = AtomicUsize::new(0);
         let slots: Vec<Mutex<Option<Result<Report, Stopped>>>> = submissions.iter().map(|_| Mutex::new(None)).collect();
@@ -157,7 +166,7 @@ impl Grade {
         let report = match json::parse(&claims, &self.by.limits) {
             Ok(_) => {
                 let request = self.pose(exercise, text, &claims)?;
-                self.grade(&request, Some(library)).map_err(|failure| self.failed(failure))?
+                self.grade(&request, library).map_err(|failure| self.failed(failure))?
             }
             Err(faults) => {
                 let what: Vec<_> = faults.listed().iter().map(|fault| fault.detail.clone()).collect();
@@ -167,10 +176,10 @@ impl Grade {
         Ok(Report { submission: Some(submission.student.clone()), ..report })
     }
 
-    fn grade(&self, request: &[u8], library: Option<&Library>) -> Result<Report, Failure> {
+    fn grade(&self, request: &[u8], library: &Library) -> Result<Report, Failure> {
         let deadline = Instant::now() + self.by.limits.deadline();
         let guard: analysis::Guard<'_> = &|| if Instant::now() < deadline { Ok(()) } else { Err(Stop::Deadline) };
-        let request = Request { problem: request, library, ..Request::default() };
+        let request = Request { problem: request, library: Some(library), ..Request::default() };
         analysis::grade(request, &self.by.limits, guard)
     }
 
@@ -220,6 +229,15 @@ impl Grade {
 fn after_header<'t>(text: &'t [u8], format: Option<&Format>) -> &'t [u8] {
     let header = format.filter(|format| format.header).and_then(|_| text.iter().position(|&byte| byte == b'\n'));
     header.map_or(text, |end| &text[end + 1..])
+}
+
+/// The exercise as a request has it: a bare token is its member `sealed`.
+fn unwrapped(text: Vec<u8>) -> Vec<u8> {
+    match std::str::from_utf8(text.trim_ascii()) {
+        // Without these two it stands in JSON as it is; whatever else is wrong with it is told where it is opened.
+        Ok(token) if seal::is_token(token) && !token.contains(['"', '\\']) => format!("{{\"sealed\":\"{token}\"}}").into_bytes(),
+        _ => text,
+    }
 }
 
 fn write_file(file: &Path, text: &[u8]) -> Result<(), Stopped> {

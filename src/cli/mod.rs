@@ -12,6 +12,7 @@ mod health;
 mod indent;
 mod openapi;
 mod progress;
+mod seal;
 mod serve;
 mod shown;
 
@@ -62,6 +63,8 @@ enum Command {
     Descend(ask::Ask),
     /// Judge submitted answers: verdicts, points, and what went wrong.
     Grade(grade::Grade),
+    /// Seal an exercise with its rules, for clients that may be graded by it but not see it.
+    Seal(seal::Seal),
     /// Judge an exercise: which mistakes it cannot tell apart, and how exactly to work.
     Analyze(ask::Ask),
     /// An exercise from a seed, with its key, a sheet to print and the solution.
@@ -109,6 +112,7 @@ pub fn main() -> ExitCode {
         Command::Hessian(ask) => ask.run(&analysis::HESSIAN),
         Command::Descend(ask) => descend::run(&ask),
         Command::Grade(grade) => grade.run(),
+        Command::Seal(seal) => seal.run(),
         Command::Analyze(ask) => ask.run(&analysis::ANALYZE),
         Command::Generate(generate) => generate.run(),
         Command::Openapi(openapi) => openapi.run(),

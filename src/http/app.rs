@@ -29,7 +29,7 @@ impl App {
             pool: Pool::start(workers, &config.admission, config.limits.clone(), prepare),
             budget: Budget::new(config.admission.held_bytes),
             metrics: Metrics::new(),
-            library: Arc::new(Library::new(config.networks.stored_bytes)),
+            library: Arc::new(Library::new(config.networks.stored_bytes).sealed_with(config.sealing.seal_keys.clone())),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             config,

@@ -31,6 +31,7 @@ pub enum Code {
     UnknownName,
     InvalidValue,
     UnknownNetwork,
+    UnreadableSeal,
     NoExercise,
 }
 
@@ -62,6 +63,7 @@ impl Code {
         Self::UnknownName,
         Self::InvalidValue,
         Self::UnknownNetwork,
+        Self::UnreadableSeal,
         Self::NoExercise,
     ];
 
@@ -93,6 +95,7 @@ impl Code {
             Self::UnknownName => "unknown_name",
             Self::InvalidValue => "invalid_value",
             Self::UnknownNetwork => "unknown_network",
+            Self::UnreadableSeal => "unreadable_seal",
             Self::NoExercise => "no_exercise",
         }
     }

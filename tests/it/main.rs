@@ -25,6 +25,7 @@ mod pictures;
 mod pool;
 mod readme;
 mod router;
+mod sealed;
 mod shutdown;
 mod support;
 mod tensors;

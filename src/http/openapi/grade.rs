@@ -67,11 +67,23 @@ pub(super) fn policy() -> Value {
 
 fn arguments() -> Value {
     let mut members = policy();
-    let by_name = |description: &str| json!({ "type": "object", "description": description, "additionalProperties": true });
-    members["claims"] = json!({ "description": "What the student answered. Each claim is a number, a decimal string (which keeps the precision that was written), nested arrays of both, or {shape, data}.", "type": "object", "properties": {
-        "loss": {}, "losses": {}, "outputs": by_name("By node."), "gradients": by_name("By parameter."), "input_gradients": by_name("By input."),
-        "trace": { "description": "By node: `a`, `z`, `dE_da`, `dE_dz`; or the list that gradients replies." } } });
+    members["claims"] = claims();
     closed("How to grade, and what.", &["claims"], members)
+}
+
+/// Let the exercise be sealed instead of written out.
+pub(super) fn seal(problem: &mut Value) {
+    let token = json!({ "type": "string", "pattern": r"^dedz1\.[A-Za-z0-9_-]+$", "description": "An exercise with its rules, as `dedz seal` prints it." });
+    let grade = closed("What is graded; the rules are sealed.", &["claims"], json!({ "claims": claims() }));
+    let sealed = closed("Claims against a sealed exercise.", &["sealed", "grade"], json!({ "sealed": token, "grade": grade }));
+    *problem = json!({ "oneOf": [problem.take(), sealed] });
+}
+
+fn claims() -> Value {
+    let by_name = |description: &str| json!({ "type": "object", "description": description, "additionalProperties": true });
+    json!({ "description": "What the student answered. Each claim is a number, a decimal string (which keeps the precision that was written), nested arrays of both, or {shape, data}.", "type": "object", "properties": {
+        "loss": {}, "losses": {}, "outputs": by_name("By node."), "gradients": by_name("By parameter."), "input_gradients": by_name("By input."),
+        "trace": { "description": "By node: `a`, `z`, `dE_da`, `dE_dz`; or the list that gradients replies." } } })
 }
 
 fn schemas() -> Value {

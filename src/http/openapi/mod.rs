@@ -170,6 +170,7 @@ pub fn document() -> Value {
             schemas.extend(own);
         }
     }
+    grade::seal(&mut schemas[&problem_of(&grade::DOC)]);
     schemas.extend(reply::schemas());
     api["components"]["securitySchemes"] = json!({ "key": { "type": "http", "scheme": "bearer", "description": "A key that the operator gave out; only where the service asks for one." } });
     // Either no key or one: which, the operator decides.

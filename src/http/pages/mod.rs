@@ -110,6 +110,9 @@ fn meaning_of(code: Code) -> &'static str {
         Code::LimitExceeded => "a limit of this service; the detail names it and the figure",
         Code::UnknownName => "wrt, trace, or another option names something that is not there",
         Code::UnknownNetwork => "no network is stored under this ref, or it was put out: put it again",
+        Code::UnreadableSeal => {
+            "a sealed exercise does not open: no key of the service sealed it, or it was altered or cut short"
+        }
         Code::NoExercise => {
             "no exercise like this was found within the attempts that are made; the detail says what to ask for instead"
         }

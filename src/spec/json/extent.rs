@@ -27,6 +27,18 @@ pub fn member(text: &[u8], name: &str) -> Option<Range<usize>> {
     }
 }
 
+/// A JSON text without the white space between its tokens.
+pub fn compact(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = skip_space(text, 0);
+    while at < text.len() {
+        let end = if text[at] == b'"' { string_end(text, at).unwrap_or(text.len()) } else { at + 1 };
+        out.extend_from_slice(&text[at..end.min(text.len())]);
+        at = skip_space(text, end);
+    }
+    out
+}
+
 /// The place of the next byte that is no white space.
 pub fn skip_space(text: &[u8], at: usize) -> usize {
     let space = text.get(at..).unwrap_or_default().iter().take_while(|byte| b" \t\r\n".contains(byte));
@@ -70,6 +82,19 @@ pub fn value_end(text: &[u8], mut at: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn space_goes_between_tokens_and_stays_in_strings() {
+        for (text, compacted) in [
+            (" { \"a b\" : [ 1 , -2.50e3 ,\n\t\"x \\\" y\" ] , \"é\":null }\r\n", r#"{"a b":[1,-2.50e3,"x \" y"],"é":null}"#),
+            ("{}", "{}"),
+            ("", ""),
+            (r#"["cut "#, r#"["cut "#),
+            ("[\"cut\\", "[\"cut\\"),
+        ] {
+            assert_eq!(String::from_utf8(compact(text.as_bytes())).unwrap(), compacted, "{text}");
+        }
+    }
 
     #[test]
     fn members_are_found_wherever_they_stand() {

@@ -13,7 +13,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-pub use extent::{member, skip_space, string_end, value_end};
+pub use extent::{compact, member, skip_space, string_end, value_end};
 pub use reader::{member_at, parse};
 
 /// A JSON value.
