@@ -80,12 +80,12 @@ async fn nothing_but_claims_stands_beside_a_seal() {
     let sealed = token(&exercise, 1, 1);
     let found = refused(
         &service,
-        &json!({"sealed": sealed, "network": exercise["network"], "options": {},
+        &json!({"sealed": sealed, "loss": exercise["loss"], "options": {},
             "grade": {"claims": claims, "feedback": "answer", "check_only": false, "tolerance": "torch"}}),
     )
     .await;
     let unknown = |pointer: &str| (pointer.to_owned(), "unknown_field".to_owned());
-    for pointer in ["/network", "/options", "/grade/feedback", "/grade/check_only", "/grade/tolerance"] {
+    for pointer in ["/loss", "/options", "/grade/feedback", "/grade/check_only", "/grade/tolerance"] {
         assert!(found.contains(&unknown(pointer)), "{pointer}: {found:?}");
     }
     assert_eq!(found.len(), 5, "{found:?}");
