@@ -23,7 +23,7 @@ const MOST_PATHS_SHOWN: u64 = 8;
 pub const GENERATE: Analysis = Analysis {
     name: "generate",
     summary: "An exercise from a seed, with its key, a sheet to print and the solution.",
-    description: "Networks of neurons with short decimal numbers, to be solved by hand: no kink and no flat part of an activation is near, every gradient and every dE/dz is larger than 0.001, and there are at least two samples. `exercise` is a problem to be posted to `/v1/gradients` (without its `grade`) or, with claims, to `/v1/grade`; `key` has the values of all parts and is itself a full set of claims; `sheet` has the exercise and its solution as Markdown with LaTeX, and both as pictures. The same seed and wishes give the same exercise for ever: the generator is versioned, and its rules are in the documentation of `grading::generate`.",
+    description: "Networks of neurons with short decimal numbers, to be solved by hand: no kink and no flat part of an activation is near, every gradient and every dE/dz is larger than 0.001, there are at least two samples, and of several drawings the one is taken that tells most mistakes apart (`properties.indistinguishable` lists what is left). `exercise` is a problem to be posted to `/v1/gradients` (without its `grade`) or, with claims, to `/v1/grade`; `key` has the values of all parts and is itself a full set of claims; `sheet` has the exercise and its solution as Markdown with LaTeX, and both as pictures. The same seed and wishes give the same exercise for ever: the generator is versioned, and its rules are in the documentation of `grading::generate`.",
     forms: &[Form::Json],
     prepare,
 };
@@ -44,14 +44,16 @@ fn prepare(request: Request<'_>, _: Form, limits: &Limits) -> Result<Box<dyn Pre
 }
 
 impl Prepared for Ready {
-    /// Of a few attempts, which is what most wishes take; the most are bounded by their number.
+    /// Of a few attempts with about 15 mistakes a node and 8 an edge, which is what most wishes take; the most are bounded.
     fn cost(&self) -> Cost {
-        let edges = (self.wish.nodes * self.wish.nodes.min(10) * self.wish.samples) as u64;
-        Cost { flops: edges.saturating_mul(10_000), bytes: edges.saturating_mul(1_000) }
+        let edges = (self.wish.nodes * self.wish.nodes.min(10)) as u64;
+        let numbers = edges * self.wish.samples as u64;
+        let runs = 4 * (300 + 15 * self.wish.nodes as u64 + 8 * edges);
+        Cost { flops: numbers.saturating_mul(10_000 + 40 * runs), bytes: numbers.saturating_mul(1_000 + 8 * runs) }
     }
 
     fn run(self: Box<Self>, guard: Guard<'_>) -> Result<Reply, Failure> {
-        let found = generate(&self.wish, |_, _| Ok(true), || guard().map_err(Failure::Stopped))?;
+        let found = generate(&self.wish, || guard().map_err(Failure::Stopped))?;
         let generated = found.map_err(|refused| impossible(&self.wish, refused))?;
         let problem = generated.exercise.problem(&self.wish);
         let request = Request { problem: &problem, ..Request::default() };
@@ -114,15 +116,14 @@ fn target(wish: &Wish, exercise: &Exercise) -> Option<String> {
 /// Why nothing was found, and what to change.
 fn impossible(wish: &Wish, refused: Refused) -> Failure {
     let mut faults = Faults::new(1);
-    let Refused { unplaced, tiny, confusable } = refused;
-    let tried = unplaced + tiny + confusable;
+    let Refused { unplaced, tiny } = refused;
+    let tried = unplaced + tiny;
     let reasons = [
         (
             unplaced,
             "had a neuron without a place between kinks and saturation, or too few edges or paths; ask for fewer samples, inputs, \"skip\", \"shared\" or \"min_paths\"",
         ),
         (tiny, "had a gradient below 0.001; ask for fewer nodes, samples or levels"),
-        (confusable, "left mistakes that nobody could tell apart; ask for more samples"),
     ];
     let listed = reasons.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
     let listed: Vec<String> = listed.collect();

@@ -4,7 +4,7 @@ use crate::analysis::answer::meta;
 use crate::grading::generate::sheet::{POINTS_DE_DZ, POINTS_GRADIENT, POINTS_LOSS, POINTS_Z};
 use crate::grading::generate::values::{Entry, Values};
 use crate::grading::generate::wish::Wish;
-use crate::grading::generate::{Generated, VERSION};
+use crate::grading::generate::{Confused, Generated, Rival, TOLERANCE, VERSION};
 use crate::spec::problem::Encoding;
 use crate::spec::write::Writer;
 
@@ -17,7 +17,7 @@ pub(super) struct Sheets {
 }
 
 pub(super) fn write(wish: &Wish, generated: &Generated, sheets: &Sheets, request_hash: &str) -> Vec<u8> {
-    let Generated { attempt, exercise, values } = generated;
+    let Generated { attempt, exercise, values, .. } = generated;
     let mut w = Writer::new();
     w.object(|w| {
         w.key("version").integer(VERSION);
@@ -46,7 +46,7 @@ fn policy(w: &mut Writer, values: &Values) {
     let points = |each: usize, entry: &Entry| (each * entry.0.sample_size().max(1)) as u64;
     w.object(|w| {
         w.key("claims").object(|_| {});
-        w.key("tolerance").string("hand(sf=4)");
+        w.key("tolerance").string(TOLERANCE);
         w.key("points").object(|w| {
             w.key("loss").integer(POINTS_LOSS as u64);
             for node in &values.nodes {
@@ -98,7 +98,7 @@ fn key(w: &mut Writer, values: &Values) {
 }
 
 fn properties(w: &mut Writer, generated: &Generated) {
-    let Generated { exercise, values, .. } = generated;
+    let Generated { exercise, values, confused, .. } = generated;
     let (least, most) = values.pre_activations();
     w.key("depth").integer(exercise.neurons.last().map_or(0, |neuron| neuron.level) as u64);
     w.key("edges").integer(exercise.neurons.iter().map(|neuron| neuron.reads.len() as u64).sum());
@@ -106,4 +106,27 @@ fn properties(w: &mut Writer, generated: &Generated) {
     w.key("smallest_gradient").number(values.smallest_gradient());
     w.key("smallest_pre_activation").number(least);
     w.key("largest_pre_activation").number(most);
+    indistinguishable(w, confused);
+}
+
+/// What other numbers would tell apart, group by group, and how much no numbers would.
+fn indistinguishable(w: &mut Writer, confused: &Confused) {
+    w.key("indistinguishable")
+        .array(|w| confused.groups.iter().for_each(|group| w.array(|w| group.iter().for_each(|one| rival(w, one)))));
+    w.key("confusable").integer(confused.count() as u64);
+    w.key("same_by_structure").integer(confused.same as u64);
+    w.key("hypotheses").integer(confused.of as u64);
+}
+
+fn rival(w: &mut Writer, Rival { name, site, detail }: &Rival) {
+    w.object(|w| {
+        w.key("mistake").string(name);
+        match site {
+            Some(site) => site.write(w.key("where")),
+            None => w.key("where").object(|_| {}),
+        }
+        if let Some(detail) = detail {
+            w.key("detail").string(detail);
+        }
+    });
 }

@@ -42,14 +42,7 @@ pub(crate) struct Node {
 impl Values {
     /// Run a problem that we wrote ourselves.
     pub(crate) fn of(problem: &[u8]) -> Self {
-        let limits = Limits::default();
-        let mut faults = Faults::new(1);
-        let lowered = json::parse(problem, &limits)
-            .ok()
-            .and_then(|json| lower(problem::decode(json, &limits, &[], &mut faults), Need::Loss, &limits, &mut faults))
-            .filter(|_| faults.is_empty());
-        let lowered = lowered.unwrap_or_else(|| unreachable!("what is generated is a problem: {faults:?}"));
-        run(&lowered)
+        run(&lowered(problem))
     }
 
     /// The smallest magnitude of a parameter's gradient and of a dE/dz: what is too small cannot be judged.
@@ -64,6 +57,17 @@ impl Values {
         let all = self.nodes.iter().flat_map(|node| &node.inner.as_ref().map_or(&node.z, |(a, _)| a).1);
         all.fold((f64::INFINITY, 0.0), |(least, most), a| (least.min(a.abs()), most.max(a.abs())))
     }
+}
+
+/// A problem that we wrote ourselves.
+pub(super) fn lowered(problem: &[u8]) -> Lowered {
+    let limits = Limits::default();
+    let mut faults = Faults::new(1);
+    let lowered = json::parse(problem, &limits)
+        .ok()
+        .and_then(|json| lower(problem::decode(json, &limits, &[], &mut faults), Need::Loss, &limits, &mut faults))
+        .filter(|_| faults.is_empty());
+    lowered.unwrap_or_else(|| unreachable!("what is generated is a problem: {faults:?}"))
 }
 
 fn run(lowered: &Lowered) -> Values {

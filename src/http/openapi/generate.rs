@@ -76,12 +76,16 @@ fn schemas() -> Value {
                 "attempt": { "type": "integer", "minimum": 0, "maximum": ATTEMPTS - 1, "description": "Which draw it was; with `attempt` it is made again without looking at the others." },
                 "exercise": { "type": "object", "required": ["network", "batch", "loss", "grade"], "description": "A problem, with a `grade` whose `claims` are empty." },
                 "key": { "type": "object", "required": ["loss", "losses", "outputs", "gradients", "input_gradients", "trace"], "description": "Every part with its value, in the shape of `grade.claims`." },
-                "properties": { "type": "object", "required": ["depth", "edges", "most_paths", "smallest_gradient", "smallest_pre_activation", "largest_pre_activation"], "properties": {
+                "properties": { "type": "object", "required": ["depth", "edges", "most_paths", "smallest_gradient", "smallest_pre_activation", "largest_pre_activation", "indistinguishable", "confusable", "same_by_structure", "hypotheses"], "properties": {
                     "depth": { "type": "integer", "minimum": 2 }, "edges": { "type": "integer", "minimum": 2 },
                     "most_paths": { "type": "integer", "minimum": 1, "description": "The most paths that a neuron has to the loss." },
                     "smallest_gradient": number("The smallest magnitude of a gradient and of a dE/dz."),
                     "smallest_pre_activation": number("The smallest magnitude of a pre-activation."),
-                    "largest_pre_activation": number("The largest.") } },
+                    "largest_pre_activation": number("The largest."),
+                    "indistinguishable": { "type": "array", "description": "Groups as `analyze` returns them for the exercise's tolerance, as far as other numbers would tell their members apart from the first: neither the same mistake at another site, nor what is the same whatever the numbers.", "items": { "type": "array", "minItems": 2, "items": reference("RivalAnswer") } },
+                    "confusable": { "type": "integer", "minimum": 0, "description": "How many pass for the first of a group of these." },
+                    "same_by_structure": { "type": "integer", "minimum": 0, "description": "Pairs of different mistakes that also agree in five drawings of all weights, biases and inputs anew: no numbers tell them apart." },
+                    "hypotheses": { "type": "integer", "minimum": 0, "description": "Mistakes that were looked at, site by site." } } },
                 "sheet": { "type": "object", "required": ["problem", "solution", "network_svg", "gradients_svg"], "properties": {
                     "problem": text("Markdown with LaTeX; it shows `network.svg`."),
                     "solution": text("The same with every value, every step for the first sample, and a marking scheme; it shows `gradients.svg`."),
