@@ -80,8 +80,15 @@ impl Grade {
             [] if self.exercise.is_some() => Err(Stopped::Usage("no claims: name a file, or a folder of files".to_owned())),
             [] => self.single(text),
             [one] if self.output.is_none() && self.summary.is_none() && !one.is_dir() => {
-                let submitted = self.pose(&exercise, &text, &claims_of(&read(one)?))?;
-                self.single(submitted)
+                let claims = claims_of(&read(one)?);
+                // Text that is no JSON by itself could reach beyond its place in the request, and change the rules.
+                match self.unreadable(&claims) {
+                    Some(report) => {
+                        self.grade(&self.pose(&exercise, &text, b"{}")?, None).map_err(|failure| self.failed(failure))?;
+                        Ok(std::io::stdout().lock().write_all(&self.text(&report))?)
+                    }
+                    None => self.single(self.pose(&exercise, &text, &claims)?),
+                }
             }
             _ => self.class(&exercise, &text, &submissions(&claims)?),
         }
@@ -163,17 +170,21 @@ impl Grade {
             &std::fs::read(&submission.file)
                 .map_err(|error| Stopped::Problem(format!("cannot read {}: {error}", submission.file.display())))?,
         );
-        let report = match json::parse(&claims, &self.by.limits) {
-            Ok(_) => {
+        let report = match self.unreadable(&claims) {
+            Some(report) => report,
+            None => {
                 let request = self.pose(exercise, text, &claims)?;
                 self.grade(&request, library).map_err(|failure| self.failed(failure))?
             }
-            Err(faults) => {
-                let what: Vec<_> = faults.listed().iter().map(|fault| fault.detail.clone()).collect();
-                Report { message: Some(format!("the claims are no JSON: {}", what.join("; "))), ..Report::default() }
-            }
         };
         Ok(Report { submission: Some(submission.student.clone()), ..report })
+    }
+
+    /// The report on claims that are no JSON; nothing on those that are.
+    fn unreadable(&self, claims: &[u8]) -> Option<Report> {
+        let faults = json::parse(claims, &self.by.limits).err()?;
+        let what: Vec<_> = faults.listed().iter().map(|fault| fault.detail.clone()).collect();
+        Some(Report { message: Some(format!("the claims are no JSON: {}", what.join("; "))), ..Report::default() })
     }
 
     fn grade(&self, request: &[u8], library: &Library) -> Result<Report, Failure> {

@@ -13,6 +13,8 @@ mod determinism;
 mod flow;
 mod generate;
 mod golden;
+mod grade;
+mod grade_cli;
 mod load;
 mod maps;
 mod mistaken;
