@@ -280,12 +280,11 @@ impl<'e> Judge<'e> {
         })
     }
 
-    /// The last node that reads a parameter: the first that backprop reaches.
+    /// The first node that reads a parameter: the last that backprop reaches, where the sum over a shared one is complete.
     fn owner(&self, parameter: usize) -> Option<usize> {
         let leaf = self.exercise.lowered.parameters[parameter].leaf.index();
         let places = &self.exercise.places;
-        let reader =
-            (places.inputs..places.list.len()).rev().find(|&place| places.list[place].leaves.binary_search(&leaf).is_ok());
+        let reader = (places.inputs..places.list.len()).find(|&place| places.list[place].leaves.binary_search(&leaf).is_ok());
         reader.map(|place| place - places.inputs)
     }
 }

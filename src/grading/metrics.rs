@@ -34,23 +34,41 @@ pub(crate) fn relative(a: f64, n: f64) -> f64 {
 
 impl Metrics {
     /// Measure pairs of a given number and the true one.
-    pub(crate) fn of(pairs: impl IntoIterator<Item = (f64, f64)>) -> Self {
+    pub(crate) fn of<I>(pairs: I) -> Self
+    where
+        I: IntoIterator<Item = (f64, f64)>,
+        I::IntoIter: Clone,
+    {
         let mut metrics = Self::default();
-        let (mut a2, mut n2, mut sum2, mut difference2) = (0.0, 0.0, 0.0, 0.0);
-        for (i, (a, n)) in pairs.into_iter().enumerate() {
+        let pairs = pairs.into_iter();
+        for (i, (a, n)) in pairs.clone().enumerate() {
             let difference = (a - n).abs();
             if relative(a, n) > metrics.rel_max {
                 (metrics.rel_max, metrics.worst) = (relative(a, n), i);
             }
             metrics.abs = metrics.abs.max(difference);
             metrics.rel_sum = metrics.rel_sum.max(difference / (a.abs() + n.abs()).max(1e-8));
-            (a2, n2, sum2) = (a2 + a * a, n2 + n * n, sum2 + (a + n) * (a + n));
-            difference2 += difference * difference;
         }
-        metrics.norm = f64::sqrt(difference2);
-        metrics.norm_ratio = ratio(metrics.norm, f64::sqrt(a2) + f64::sqrt(n2));
-        metrics.norm_ratio_of_sum = ratio(metrics.norm, f64::sqrt(sum2));
+        if !metrics.norms(pairs.clone(), 1.0) {
+            // Squares of finite numbers that overflow: a power of two makes them small and is undone exactly.
+            metrics.norms(pairs, 2_f64.powi(-600));
+        }
         metrics
+    }
+
+    /// Measure by norms, of all numbers times `scale`; whether no square overflowed.
+    fn norms(&mut self, pairs: impl Iterator<Item = (f64, f64)>, scale: f64) -> bool {
+        let (mut a2, mut n2, mut sum2, mut difference2) = (0.0, 0.0, 0.0, 0.0);
+        for (a, n) in pairs {
+            let (a, n) = (a * scale, n * scale);
+            (a2, n2, sum2) = (a2 + a * a, n2 + n * n, sum2 + (a + n) * (a + n));
+            difference2 += (a - n) * (a - n);
+        }
+        let norm = f64::sqrt(difference2);
+        self.norm = norm / scale;
+        self.norm_ratio = ratio(norm, f64::sqrt(a2) + f64::sqrt(n2));
+        self.norm_ratio_of_sum = ratio(norm, f64::sqrt(sum2));
+        [a2, n2, sum2, difference2].into_iter().all(f64::is_finite)
     }
 
     /// Write them, without the place of the worst.
