@@ -84,7 +84,8 @@ impl Grade {
                 // Text that is no JSON by itself could reach beyond its place in the request, and change the rules.
                 match self.unreadable(&claims) {
                     Some(report) => {
-                        self.grade(&self.pose(&exercise, &text, b"{}")?, &self.library()).map_err(|failure| self.failed(failure))?;
+                        self.grade(&self.pose(&exercise, &text, b"{}")?, &self.library())
+                            .map_err(|failure| self.failed(failure))?;
                         Ok(std::io::stdout().lock().write_all(&self.text(&report))?)
                     }
                     None => self.single(self.pose(&exercise, &text, &claims)?),
