@@ -1,13 +1,14 @@
 //! JSON text, appended to one buffer.
 
 use super::problem::Encoding;
+use crate::tensor::decimal::{Decimal, Printer, ROOM};
 use crate::tensor::{Float, Shape};
 
 /// Bytes of the longest number, `-2.2250738585072014e-308`.
 pub const LONGEST: usize = 24;
 
 /// A number type that stands on the wire.
-pub trait Wire: Float {
+pub trait Wire: Float + Decimal {
     /// Its name in `dtype`.
     const DTYPE: &'static str;
     /// Its name in safetensors.
@@ -233,34 +234,55 @@ impl Writer {
         self.out.push(b'"');
     }
 
-    /// An array of numbers, a block at a time: room is made for the longest texts, filled, and cut to what they took.
+    /// An array of numbers.
     fn row<T: Wire>(&mut self, data: &[T]) {
+        self.array(|w| data.iter().for_each(|&x| w.number(x)));
+    }
+
+    /// The next numbers of a printer, in brackets, a block at a time: room is made for the longest texts, filled, and cut to what
+    /// they took.
+    fn printed<T: Wire>(&mut self, printer: &mut Printer<'_, T>, numbers: usize) {
         const BLOCK: usize = 64;
         self.separate();
         self.out.push(b'[');
-        for block in data.chunks(BLOCK) {
+        let mut left = numbers;
+        while left > 0 {
+            let some = left.min(BLOCK);
             let mut end = self.out.len();
-            self.out.resize(end + block.len() * (LONGEST + 1), 0);
-            for x in block {
-                end += x.put(&mut self.out[end..]);
+            self.out.resize(end + some * (LONGEST + 1) + ROOM, 0);
+            for _ in 0..some {
+                let room = self.out[end..].first_chunk_mut().expect("room was made");
+                end += printer.put(room, T::put);
                 self.out[end] = b',';
                 end += 1;
             }
             self.out.truncate(end);
+            left -= some;
         }
-        if !data.is_empty() {
+        if numbers > 0 {
             self.out.pop();
         }
         self.out.push(b']');
     }
 
     fn nested<T: Wire>(&mut self, dims: &[usize], data: &[T]) {
+        /// Fewer are written one by one.
+        const MANY: usize = 16;
+        if data.len() < MANY {
+            return self.rows(dims, data, &mut |w, _, row| w.row(row));
+        }
+        let mut printer = Printer::new(data);
+        self.rows(dims, data, &mut |w, numbers, _| w.printed(&mut printer, numbers));
+    }
+
+    /// Nested arrays, the innermost by `row`, which is told how many numbers, and which.
+    fn rows<T: Wire>(&mut self, dims: &[usize], data: &[T], row: &mut dyn FnMut(&mut Self, usize, &[T])) {
         match dims {
             [] => self.number(data[0]),
-            [_] => self.row(data),
+            [numbers] => row(self, *numbers, data),
             [rows, inner @ ..] => {
                 let size: usize = inner.iter().product();
-                self.array(|w| (0..*rows).for_each(|row| w.nested(inner, &data[row * size..(row + 1) * size])));
+                self.array(|w| (0..*rows).for_each(|i| w.rows(inner, &data[i * size..(i + 1) * size], row)));
             }
         }
     }

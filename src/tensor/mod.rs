@@ -1,5 +1,6 @@
 //! Numbers and arrays of numbers; the only place that names a kernel.
 
+pub mod decimal;
 pub mod double_double;
 pub mod dual;
 mod elementary;

@@ -21,7 +21,12 @@ mod x86 {
     #[inline(always)]
     #[expect(unsafe_code, reason = "code for a processor's features may only be entered where it has them")]
     pub(super) fn dispatch<R>(work: impl FnOnce() -> R) -> R {
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512vl") {
+        let avx512 = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512cd")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl");
+        if avx512 {
             // SAFETY: the processor has the features that the function is compiled for.
             unsafe { with_avx512(work) }
         } else if is_x86_feature_detected!("avx2") {
@@ -37,7 +42,7 @@ mod x86 {
         work()
     }
 
-    #[target_feature(enable = "avx2,avx512f,avx512dq,avx512vl")]
+    #[target_feature(enable = "avx2,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
     fn with_avx512<R>(work: impl FnOnce() -> R) -> R {
         work()
     }

@@ -1,4 +1,5 @@
-//! One JSON number: its grammar checked, its value correctly rounded, in one pass.
+//! One JSON number: its grammar checked, its value correctly rounded, in one pass. Rows of numbers have a faster way
+//! ([`crate::tensor::decimal::Scanner`]), which leaves to this one what it is not made for.
 //!
 //! Up to 19 digits are gathered eight at a time into an integer `w`, so that the number is `w · 10^q`. Then either both are so
 //! small that one floating-point operation is exact (Clinger), or `w` times the leading 64 bits of `5^q` decides the rounding
@@ -8,6 +9,8 @@
 //! product lies in `[w·t, w·t + w)`, which is less than two units of its upper 64 bits above `w·t`. Of those bits 53 are kept and
 //! `f` is left over, so the true remainder is in `[f, f + 2)`: below half for `f + 2 ≤ half`, above it for `f > half`, and
 //! unknown only for two values of `f` out of some five hundred.
+
+use crate::tensor::decimal::{DEEPEST, POWERS_OF_FIVE};
 
 /// What is wrong with a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,36 +185,3 @@ const EXACT_POWERS_OF_TEN: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21,
     1e22,
 ];
-
-/// The table goes from 5^-54 to 5^54, which 128-bit integers can compute.
-const DEEPEST: i64 = 54;
-
-/// The leading 64 bits of `5^q`, rounded down.
-const POWERS_OF_FIVE: [u64; 2 * DEEPEST as usize + 1] = {
-    let mut table = [0; 2 * DEEPEST as usize + 1];
-    let mut power = 1_u128;
-    let mut q = 0;
-    while q <= DEEPEST as usize {
-        let bits = 128 - power.leading_zeros();
-        table[DEEPEST as usize + q] = if bits <= 64 { (power as u64) << (64 - bits) } else { (power >> (bits - 64)) as u64 };
-        if q > 0 {
-            // 2^(bits+63) / power by long division, one bit a step.
-            let mut remainder = 1_u128 << (bits - 1);
-            let mut quotient = 0_u64;
-            let mut step = 0;
-            while step < 64 {
-                remainder <<= 1;
-                quotient <<= 1;
-                if remainder >= power {
-                    remainder -= power;
-                    quotient |= 1;
-                }
-                step += 1;
-            }
-            table[DEEPEST as usize - q] = quotient;
-        }
-        power *= 5;
-        q += 1;
-    }
-    table
-};

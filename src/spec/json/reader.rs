@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use super::super::fault::{At, Code, Faults};
 use super::{Json, NON_FINITE, Number, Numbers, Object, complaint, number};
 use crate::config::Limits;
+use crate::tensor::decimal::Scanner;
 
 /// Read one JSON text.
 ///
@@ -41,6 +42,11 @@ pub(super) const DEEPEST: usize = 256;
 const VALUES_A_NODE: usize = 16;
 const VALUES_AN_EDGE: usize = 4;
 
+/// Numbers of a row that are read one by one, before the rest is read many at a time.
+const SHORT_ROW: usize = 4;
+/// From so many numbers on their vector is made long enough for all that may follow, so that it is not copied as it grows.
+const MANY: usize = 4096;
+
 struct Reader<'a> {
     text: &'a [u8],
     position: usize,
@@ -51,6 +57,8 @@ struct Reader<'a> {
     complained: usize,
     mark: Mark,
     faults: Faults,
+    /// Made for the first row that is long enough.
+    scanner: Option<Box<Scanner>>,
 }
 
 /// A position whose line and column are known. It only moves forward, so that a thousand complaints cost one walk over the text.
@@ -120,6 +128,7 @@ impl<'a> Reader<'a> {
             complained: 0,
             mark: Mark::START,
             faults: Faults::new(limits.faults),
+            scanner: None,
         }
     }
 
@@ -207,7 +216,12 @@ impl<'a> Reader<'a> {
     fn outermost_array(&mut self, at: At<'_>, depth: usize) -> Result<Json<'a>, Stop> {
         let mut run = Run::default();
         Ok(match self.array(&mut run, 0, at, depth)? {
-            None => Json::Numbers(Numbers { shape: run.lengths, data: run.data }),
+            None => {
+                if run.data.capacity() > MANY {
+                    run.data.shrink_to_fit();
+                }
+                Json::Numbers(Numbers { shape: run.lengths, data: run.data })
+            }
             Some(other) => other,
         })
     }
@@ -295,7 +309,22 @@ impl<'a> Reader<'a> {
     fn numbers(&mut self, data: &mut Vec<f64>, count: &mut usize, at: At<'_>, depth: usize) -> Result<bool, Stop> {
         let text = self.text;
         let mut position = self.position;
+        let begin = (position, *count);
+        let mut scan_at = *count + SHORT_ROW;
         loop {
+            if *count >= scan_at {
+                let before = data.len();
+                if data.capacity() - before < MANY && before >= MANY {
+                    // As many as the rest of the text may hold, if it goes on like this row.
+                    let each = (position - begin.0) / (*count - begin.1);
+                    data.reserve_exact((text.len() - position) / each.max(2) + MANY);
+                }
+                position = self.scanner.get_or_insert_default().numbers(text, position, data);
+                let found = data.len() - before;
+                *count += found;
+                // Where it finds little that it is made for, it is asked less often.
+                scan_at = *count + if found < SHORT_ROW { 16 * SHORT_ROW } else { 1 };
+            }
             match number::read(text, position) {
                 Ok((value, after)) => {
                     data.push(value);

@@ -1,0 +1,254 @@
+//! Judged by the standard library: it reads exactly and writes the shortest digits by other algorithms (Grisu, Dragon, Eisel-Lemire).
+
+use super::{Decimal, Printer, ROOM, Scanner};
+
+/// Numbers near the middle between two doubles, with many digits or none, and at the edges of the ranges, from Paxson's, Gay's,
+/// Lemire's and Ryu's lists of hard cases and of bugs in other readers and writers.
+const HARD: &[&str] = &[
+    "9007199254740993.0",
+    "9007199254740992.9999999999999",
+    "9007199254740993.0000000000001",
+    "1.00000000000000011102230246251",
+    "1.0000000000000001110223024625",
+    "1.5000000000000001110223024625",
+    "1.50000000000000011102230246251",
+    "0.5000000000000001665334536937",
+    "3.518437208883201171875e13",
+    "62.5364939768271845828",
+    "8.10109172351e-10",
+    "9007199254740991.4999999999999",
+    "30078505129381147446200.0",
+    "1777820000000000000001.0",
+    "0.000000000000000000000000001",
+    "9.5367431640625e-7",
+    "2.98023223876953125e-8",
+    "7.1e-19",
+    "9.0608011534336e15",
+    "4.708356024711512e18",
+    "9.409340012568248e18",
+    "1.8531501765868567e21",
+    "5.764607523034235e17",
+    "1.152921504606847e18",
+    "4.35e-34",
+    "2.109808898695963e16",
+    "4.940656e-18",
+    "1.18575755e-16",
+    "6.9294956446009195e15",
+    "8.41e21",
+    "2.0919495182368195e19",
+    "5.0e-20",
+    "4.9406564584124654e-15",
+    "1.234e-9",
+    "123456789012345678.9",
+    "0.000123456789012345678901",
+    "1e-54",
+    "1e54",
+    "12e53",
+    "0.1e-53",
+    "-0.0",
+    "0.0",
+    "-0",
+    "0",
+    "0e7",
+    "255",
+    "-18446744073709551615",
+    "9223372036854775808",
+    "9999999999999999999",
+    "99999999999999999999",
+    "1E5",
+    "1e+5",
+    "1.5E-05",
+    "10.0",
+    "0.30000000000000004",
+    "5e-1",
+];
+
+/// Some of them, drawn, in every binade of the range and about its edges.
+fn drawn(count: usize) -> Vec<f64> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let of = |i: usize, bits: u64, n: u64| match i % 8 {
+        0 => f64::from_bits(bits),
+        1 => (bits >> 11) as f64 * 10_f64.powi((n % 40) as i32 - 36),
+        2 => (n % 100_000) as f64 / 10_f64.powi((bits % 12) as i32),
+        3 => f64::from_bits(((883 + n % 220) << 52 | bits & 1 << 63).wrapping_add(bits % 5).wrapping_sub(2)),
+        _ => f64::from_bits(bits & !(0x7FF << 52) | (883 + n % 220) << 52),
+    };
+    (0..count).map(|i| of(i, next(), next())).filter(|x| x.is_finite()).collect()
+}
+
+fn check_read(numbers: &[String]) {
+    let row = numbers.iter().map(|number| number.as_str()).collect::<Vec<_>>();
+    for separator in [",", ", "] {
+        let text = format!("{:40}{}{separator}7]{:80}", "", row.join(separator), "");
+        let (mut scanner, mut data, mut position, mut alone) = (Scanner::default(), Vec::new(), 40, 0);
+        while data.len() < numbers.len() {
+            position = scanner.numbers(text.as_bytes(), position, &mut data);
+            if let Some(number) = numbers.get(data.len()) {
+                // What it leaves begins where it says.
+                assert!(
+                    text[position..].starts_with(&format!("{number}{separator}")),
+                    "{number} in {:?}",
+                    &text[position..][..40]
+                );
+                data.push(number.parse().expect("a number"));
+                position += number.len() + separator.len();
+                alone += 1;
+            }
+        }
+        for (number, x) in numbers.iter().zip(&data) {
+            let exact: f64 = number.parse().expect("a number");
+            assert_eq!(x.to_bits(), exact.to_bits(), "{number} was read as {x:?}");
+        }
+        if cfg!(target_arch = "x86_64") && std::is_x86_feature_detected!("avx2") {
+            assert!(2 * alone < numbers.len(), "{alone} of {} were left", numbers.len());
+        }
+    }
+}
+
+#[test]
+fn hard_numbers_are_read_exactly() {
+    check_read(&HARD.iter().map(|&number| number.to_owned()).collect::<Vec<_>>());
+}
+
+#[test]
+fn drawn_numbers_are_read_exactly() {
+    let doubles = drawn(20_000);
+    check_read(&doubles.iter().filter(|x| (1e-30..1e20).contains(&x.abs())).map(|x| format!("{x:?}")).collect::<Vec<_>>());
+    check_read(&doubles.iter().map(|x| format!("{x:e}")).collect::<Vec<_>>());
+    // Digits that are nobody's shortest, so that any of them may lie near a middle.
+    let digits = doubles.iter().enumerate().filter(|(_, x)| (1e-9..1e9).contains(&x.abs()));
+    check_read(&digits.map(|(i, x)| format!("{x:.*}", 1 + i % 20)).collect::<Vec<_>>());
+    check_read(&doubles.iter().map(|x| (x.to_bits() as i64 >> (x.to_bits() % 64)).to_string()).collect::<Vec<_>>());
+}
+
+#[test]
+fn middles_between_two_doubles_are_read_exactly() {
+    // A middle of two doubles in [2^k, 2^(k+1)) is an odd multiple of 2^(k-53); its first digits, and the same one higher.
+    let middles = drawn(4_000).into_iter().flat_map(|x| {
+        let odd = (x.to_bits() & ((1 << 53) - 1)) | 1 << 53 | 1;
+        let k = x.to_bits() >> 53 & 7;
+        // odd · 2^(k-53) as a whole part and 18 decimals of the rest.
+        let (whole, rest) = (odd >> (53 - k), odd & ((1 << (53 - k)) - 1));
+        let decimals = (u128::from(rest) * 1_000_000_000_000_000_000) >> (53 - k);
+        [0, 1].map(|more| format!("{whole}.{:018}", decimals + more))
+    });
+    check_read(&middles.collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_no_number_is_left() {
+    for row in [
+        "1.5,2.5,01.5,",
+        "1.5,2.5,.5,",
+        "1.5,2.5,5.,",
+        "1.5,2.5,1.5.5,",
+        "1.5,2.5,--1.5,",
+        "1.5,2.5,+1.5,",
+        "1.5,2.5,1e,",
+        "1.5,2.5,1e-,",
+        "1.5,2.5,e5,",
+        "1.5,2.5,-,",
+        "1.5,2.5,-e5,",
+        "1.5,2.5,1.5e5.5,",
+        "1.5,2.5,1.5e5e5,",
+        "1.5,2.5,-.5,",
+        "1.5,2.5,1/5,",
+        "1.5,2.5,1:5,",
+        "1.5,2.5,00,",
+        "1.5,2.5,-01,",
+        "1.5,2.5,1.e5,",
+        "1.5,2.5,0x1,",
+        "1.5,2.5,1e99999,",
+        "1.5,2.5,1.5 ,",
+        "1.5,2.5,1.5],",
+        "1.5,2.5,0.1234567890123456789012345678901234,",
+        "1.5,2.5,1e-400,",
+    ] {
+        let text = format!("{:40}{row}{:80}", "", "7,7");
+        let mut data = Vec::new();
+        let position = Scanner::default().numbers(text.as_bytes(), 40, &mut data);
+        // Two were read, or fewer where what follows them does not begin as numbers do.
+        assert!(data == [1.5, 2.5][..(position - 40) / 4] && position <= 48, "{row}: {position}, {data:?}");
+    }
+    // The comma before what is no number is not passed.
+    for end in ["[", "]", "\"NaN\"", "\n7", "  7", "null"] {
+        let text = format!("{:40}1.5,2.5,{end}{:80}", "", "");
+        let mut data = Vec::new();
+        let position = Scanner::default().numbers(text.as_bytes(), 40, &mut data);
+        assert!(position == 44 && data == [1.5] || position == 40 && data.is_empty(), "{end}: {position}, {data:?}");
+    }
+}
+
+/// The text of each number, and whether the loop was made for it.
+fn printed<T: Decimal>(data: &[T], other: impl Fn(T) -> String) -> Vec<(String, bool)> {
+    let mut printer = Printer::new(data);
+    let mut room = [0; ROOM];
+    let mut text = |_| {
+        let mut made = true;
+        let length = printer.put(&mut room, |x, out| {
+            made = false;
+            let text = other(x);
+            out[..text.len()].copy_from_slice(text.as_bytes());
+            text.len()
+        });
+        (String::from_utf8_lossy(&room[..length]).into_owned(), made)
+    };
+    (0..data.len()).map(&mut text).collect()
+}
+
+/// The digits of a number without point, sign and zeros around them, and the exponent of ten of the first.
+fn digits(text: &str) -> (String, i32) {
+    let text = text.trim_start_matches('-');
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    let point = mantissa.find('.').unwrap_or(mantissa.len()) as i32;
+    let all = mantissa.replace('.', "");
+    let significant = all.trim_start_matches('0');
+    let skipped = (all.len() - significant.len()) as i32;
+    let exponent = exponent.parse::<i32>().expect("an exponent") + point - 1 - skipped;
+    (significant.trim_end_matches('0').to_owned(), if significant.is_empty() { 0 } else { exponent })
+}
+
+fn check_print<T: Decimal + zmij::Float + std::fmt::LowerExp + std::fmt::Debug>(data: &[T]) -> usize {
+    let texts = printed(data, |x| zmij::Buffer::new().format(x).to_owned());
+    for (x, (text, made)) in data.iter().zip(&texts).filter(|(_, (_, made))| *made) {
+        let (ours, theirs) = (digits(text), digits(&format!("{x:e}")));
+        // Where two shortest ones are equally near, the standard library takes the upper one, and we the even one.
+        let cut = ours.0.len().saturating_sub(1);
+        let tie = cut >= 6 && ours.0.ends_with('2') && theirs.0.ends_with('3') && ours.0[..cut] == theirs.0[..cut];
+        assert!(ours == theirs || tie && ours.1 == theirs.1, "{x:?} was written {text}, {made}");
+        assert_eq!(text, zmij::Buffer::new().format(*x), "the form is that of all other numbers");
+    }
+    texts.iter().filter(|(_, made)| *made).count()
+}
+
+#[test]
+fn numbers_are_written_shortest() {
+    let hard: Vec<f64> = HARD.iter().map(|number| number.parse().expect("a number")).collect();
+    check_print(&hard);
+    let doubles = drawn(40_000);
+    assert!(2 * check_print(&doubles) > doubles.len());
+    let singles: Vec<f32> =
+        doubles.iter().map(|&x| x as f32).chain(doubles.iter().map(|x| f32::from_bits(x.to_bits() as u32))).collect();
+    assert!(3 * check_print(&singles) > singles.len());
+    // Powers of two, below which the next double is half as far, with both neighbours; and of ten, where the count of digits changes.
+    let about = |x: f64| (0..3).map(move |n| f64::from_bits(x.to_bits().wrapping_add(n).wrapping_sub(1)));
+    check_print(&(1..2046).flat_map(|e| about(f64::from_bits(e << 52))).collect::<Vec<_>>());
+    check_print(&(-40..25).flat_map(|e| about(10_f64.powi(e))).collect::<Vec<_>>());
+    let about = |x: f32| (0..3).map(move |n| f32::from_bits(x.to_bits().wrapping_add(n).wrapping_sub(1)));
+    check_print(&(1..254).flat_map(|e| about(f32::from_bits(e << 23))).collect::<Vec<_>>());
+    check_print(&(-37..25).flat_map(|e| about(10_f32.powi(e))).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_printer_goes_through_any_count_of_numbers() {
+    for count in [0, 1, 15, 16, 17, 63, 64, 65, 127, 128, 129, 1000] {
+        let data: Vec<f64> = (0..count).map(|i| f64::from(i).sqrt() - 3.0).collect();
+        check_print(&data);
+    }
+}
