@@ -9,7 +9,7 @@ use crate::ops::attributes::{Value, Values};
 use crate::spec::problem::Encoding;
 use crate::spec::safetensors::File;
 use crate::spec::write::{Wire, Writer};
-use crate::tensor::{Shape, Tensor};
+use crate::tensor::{Shape, Tensor, all_finite};
 
 /// A tensor with its name.
 pub(super) type Named<S> = Vec<(String, Tensor<S>)>;
@@ -44,7 +44,7 @@ pub(super) struct Entry<'j, S> {
 impl<S: Wire> Answer<'_, S> {
     /// Whether every number is finite.
     pub(super) fn is_finite(&self) -> bool {
-        let finite = |tensor: &Tensor<S>| tensor.data().iter().all(|x| x.is_finite());
+        let finite = |tensor: &Tensor<S>| all_finite(tensor.data());
         let named = |list: &Named<S>| list.iter().all(|(_, tensor)| finite(tensor));
         self.loss.is_none_or(super::super::tensor::scalar::Float::is_finite)
             && self.losses.as_ref().is_none_or(finite)
@@ -145,9 +145,8 @@ impl<S: Wire> Answer<'_, S> {
 
     fn safetensors(&self) -> Vec<u8> {
         let mut file = File::default();
-        let mut put = |name: String, tensor: &Tensor<S>| file.put(name, tensor.shape(), tensor.data());
         if let Some(losses) = &self.losses {
-            put("losses".to_owned(), losses);
+            file.put("losses", losses);
         }
         let lists = [("outputs", Some(&self.outputs)), ("gradients", self.gradients.as_ref())];
         let regularization = self.regularization.as_ref().and_then(|(_, gradients)| gradients.as_ref());
@@ -156,17 +155,17 @@ impl<S: Wire> Answer<'_, S> {
             .chain([("input_gradients", self.input_gradients.as_ref()), ("regularization/gradients", regularization)]);
         for (folder, list) in lists {
             for (name, tensor) in list.into_iter().flatten() {
-                put(format!("{folder}/{name}"), tensor);
+                file.put(format!("{folder}/{name}"), tensor);
             }
         }
         for entry in self.trace.iter().flatten() {
             for (name, tensor) in &entry.tensors {
-                put(format!("trace/{}/{name}", entry.id), tensor);
+                file.put(format!("trace/{}/{name}", entry.id), tensor);
             }
         }
         let mut metadata = Vec::new();
         if let Some(loss) = self.loss {
-            file.put("loss", Shape::SCALAR, &[loss]);
+            file.put("loss", &Tensor::scalar(loss));
             metadata.push(("loss", text(&|w| w.number(loss))));
         }
         if let Some((loss, _)) = &self.regularization {

@@ -7,7 +7,7 @@ use crate::losses::Echo;
 use crate::spec::problem::Encoding;
 use crate::spec::safetensors::File;
 use crate::spec::write::{Wire, Writer};
-use crate::tensor::{Shape, Tensor};
+use crate::tensor::{Tensor, all_finite};
 
 /// What stands under one key of a reply.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl<'e, S: Wire> Sheet<'e, S> {
 
     /// Whether every number is finite.
     pub(super) fn is_finite(&self) -> bool {
-        let finite = |tensor: &Tensor<S>| tensor.data().iter().all(|x| x.is_finite());
+        let finite = |tensor: &Tensor<S>| all_finite(tensor.data());
         self.entries.iter().all(|(_, entry)| match entry {
             Entry::Number(x) => x.is_finite(),
             Entry::Tensor(tensor) => finite(tensor),
@@ -84,10 +84,10 @@ impl<'e, S: Wire> Sheet<'e, S> {
         let mut metadata = Vec::new();
         for (key, entry) in &self.entries {
             match entry {
-                Entry::Number(x) => file.put(*key, Shape::SCALAR, &[*x]),
-                Entry::Tensor(tensor) => file.put(*key, tensor.shape(), tensor.data()),
+                Entry::Number(x) => file.put(*key, &Tensor::scalar(*x)),
+                Entry::Tensor(tensor) => file.put(*key, tensor),
                 Entry::Named(list) => {
-                    list.iter().for_each(|(name, tensor)| file.put(format!("{key}/{name}"), tensor.shape(), tensor.data()));
+                    list.iter().for_each(|(name, tensor)| file.put(format!("{key}/{name}"), tensor));
                 }
                 Entry::Objective(_) | Entry::Sizes(_) | Entry::Word(_) => {}
             }

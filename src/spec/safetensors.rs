@@ -3,9 +3,9 @@
 use safetensors::{Dtype as Kind, SafeTensors};
 
 use super::fault::{At, Code, Faults};
-use super::tensor::{Dtype, Reading, TensorSpec, finite};
+use super::tensor::{Dtype, Reading, TensorSpec};
 use super::write::{Wire, Writer};
-use crate::tensor::Shape;
+use crate::tensor::Tensor;
 
 /// The tensors of a file, by name in order of their names.
 pub fn read(bytes: &[u8], at: At<'_>, reading: Reading<'_>, faults: &mut Faults) -> Option<Vec<(String, TensorSpec)>> {
@@ -31,11 +31,10 @@ pub fn read(bytes: &[u8], at: At<'_>, reading: Reading<'_>, faults: &mut Faults)
                 continue;
             }
         };
-        let data = dtype.read(view.data());
-        if finite(&data, at, reading, faults).is_none() {
+        let Some(data) = dtype.read(view.data(), at, reading, faults) else {
             ok = false;
             continue;
-        }
+        };
         tensors.push((name.to_owned(), TensorSpec::values(view.shape().to_vec(), data)));
     }
     tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -44,39 +43,46 @@ pub fn read(bytes: &[u8], at: At<'_>, reading: Reading<'_>, faults: &mut Faults)
 
 /// A file under way. Header and data keep the order of the calls, so that equal replies are equal bytes (the crate's own writer
 /// goes through a hash map).
-#[derive(Debug, Default)]
-pub struct File {
-    entries: Vec<(String, &'static str, Vec<usize>, [usize; 2])>,
-    data: Vec<u8>,
+#[derive(Debug)]
+pub struct File<T> {
+    tensors: Vec<(String, Tensor<T>)>,
 }
 
-impl File {
-    /// Add a tensor.
-    pub fn put<T: Wire>(&mut self, name: impl Into<String>, shape: Shape, data: &[T]) {
-        let start = self.data.len();
-        T::write_bytes(data, &mut self.data);
-        self.entries.push((name.into(), T::SAFETENSORS, shape.dims().to_vec(), [start, self.data.len()]));
+impl<T> Default for File<T> {
+    fn default() -> Self {
+        Self { tensors: Vec::new() }
+    }
+}
+
+impl<T: Wire> File<T> {
+    /// Add a tensor; its numbers are shared until the file is finished.
+    pub fn put(&mut self, name: impl Into<String>, tensor: &Tensor<T>) {
+        self.tensors.push((name.into(), tensor.clone()));
     }
 
     /// The file, with these strings as its metadata.
     pub fn finish(self, metadata: &[(&str, String)]) -> Vec<u8> {
         let mut w = Writer::new();
+        let mut end = 0;
         w.object(|w| {
             w.key("__metadata__").object(|w| metadata.iter().for_each(|(name, text)| w.key(name).string(text)));
-            for (name, dtype, shape, offsets) in &self.entries {
+            for (name, tensor) in &self.tensors {
+                let start = end;
+                end += size_of_val(tensor.data());
                 w.key(name).object(|w| {
-                    w.key("dtype").string(dtype);
-                    w.key("shape").sizes(shape);
-                    w.key("data_offsets").sizes(offsets);
+                    w.key("dtype").string(T::SAFETENSORS);
+                    w.key("shape").sizes(tensor.shape().dims());
+                    w.key("data_offsets").sizes(&[start, end]);
                 });
             }
         });
         let mut header = w.into_bytes();
         // The data starts at a multiple of 8, as the format recommends.
         header.resize(header.len().next_multiple_of(8), b' ');
-        let mut file = (header.len() as u64).to_le_bytes().to_vec();
-        file.append(&mut header);
-        file.extend_from_slice(&self.data);
+        let mut file = Vec::with_capacity(8 + header.len() + end);
+        file.extend_from_slice(&(header.len() as u64).to_le_bytes());
+        file.extend_from_slice(&header);
+        self.tensors.iter().for_each(|(_, tensor)| file.extend_from_slice(&T::bytes(tensor.data())));
         file
     }
 }

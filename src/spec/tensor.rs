@@ -6,7 +6,7 @@ use super::decode::Fields;
 use super::fault::{At, Code, Faults};
 use super::json::{Json, Numbers};
 use crate::config::Limits;
-use crate::tensor::Dims;
+use crate::tensor::{Dims, all_finite};
 
 /// A tensor, or how to make one.
 #[derive(Debug, Clone, PartialEq)]
@@ -301,34 +301,58 @@ impl Dtype {
     }
 
     /// The elements that `bytes` hold, as doubles.
-    pub fn read(self, bytes: &[u8]) -> Vec<f64> {
+    pub fn read(self, bytes: &[u8], at: At<'_>, reading: Reading<'_>, faults: &mut Faults) -> Option<Vec<f64>> {
+        let mut data = Vec::with_capacity(bytes.len() / self.width());
+        let all_finite = bytes.chunks(PIECE).fold(true, |all, piece| all & self.append(piece, &mut data));
+        (all_finite || finite(&data, at, reading, faults).is_some()).then_some(data)
+    }
+
+    /// Append the elements that `bytes` hold; whether all of them are finite.
+    fn append(self, bytes: &[u8], data: &mut Vec<f64>) -> bool {
+        let start = data.len();
         match self {
-            Self::F64 => bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)).collect(),
-            Self::F32 => bytes.as_chunks().0.iter().map(|&b| f64::from(f32::from_le_bytes(b))).collect(),
-            Self::I64 => bytes.as_chunks().0.iter().map(|&b| i64::from_le_bytes(b) as f64).collect(),
-            Self::I32 => bytes.as_chunks().0.iter().map(|&b| f64::from(i32::from_le_bytes(b))).collect(),
+            Self::F64 => data.extend(bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b))),
+            Self::F32 => data.extend(bytes.as_chunks().0.iter().map(|&b| f64::from(f32::from_le_bytes(b)))),
+            Self::I64 => data.extend(bytes.as_chunks().0.iter().map(|&b| i64::from_le_bytes(b) as f64)),
+            Self::I32 => data.extend(bytes.as_chunks().0.iter().map(|&b| f64::from(i32::from_le_bytes(b)))),
         }
+        all_finite(&data[start..])
     }
 }
 
+/// Bytes that are read at once, whole elements of any type: few enough to stay near the processor until all is done with them.
+const PIECE: usize = 6 << 10;
+
 fn bytes(text: &str, dtype: Dtype, at: At<'_>, reading: Reading<'_>, faults: &mut Faults) -> Option<Vec<f64>> {
-    let Ok(bytes) = base64_simd::STANDARD.decode_to_vec(text) else {
-        faults.push(at, Code::InvalidValue, "not base64 (standard alphabet, padded)");
-        return None;
-    };
-    if !bytes.len().is_multiple_of(dtype.width()) {
-        let detail = format!("{} bytes are no whole number of {}-byte elements", bytes.len(), dtype.width());
+    let mut data = Vec::with_capacity(text.len() / 4 * 3 / dtype.width());
+    let mut bytes = Vec::with_capacity(PIECE);
+    let (mut count, mut all_finite) = (0_usize, true);
+    for piece in text.as_bytes().chunks(PIECE / 3 * 4) {
+        // Padding stands only at the end: what is not the last piece is full.
+        let padded = !count.is_multiple_of(PIECE);
+        bytes.clear();
+        if padded || base64_simd::STANDARD.decode_append(piece, &mut bytes).is_err() {
+            faults.push(at, Code::InvalidValue, "not base64 (standard alphabet, padded)");
+            return None;
+        }
+        count += bytes.len();
+        all_finite &= dtype.append(&bytes, &mut data);
+    }
+    if !count.is_multiple_of(dtype.width()) {
+        let detail = format!("{count} bytes are no whole number of {}-byte elements", dtype.width());
         faults.push(at, Code::InvalidValue, detail);
         return None;
     }
-    let data = dtype.read(&bytes);
-    finite(&data, at, reading, faults)?;
+    if !all_finite {
+        finite(&data, at, reading, faults)?;
+    }
     Some(data)
 }
 
 /// Binary numbers may hold what JSON cannot.
 pub fn finite(data: &[f64], at: At<'_>, reading: Reading<'_>, faults: &mut Faults) -> Option<()> {
     if !reading.allow_non_finite
+        && !all_finite(data)
         && let Some(i) = data.iter().position(|x| !x.is_finite())
     {
         let detail = format!("element {i} is {}, accepted only with \"options\": {{\"allow_non_finite\": true}}", data[i]);
@@ -367,4 +391,49 @@ fn initialiser(
     let nonlinearity = fields.string("nonlinearity", faults).map(std::borrow::Cow::into_owned);
     fields.finish(faults);
     Some(TensorSpec::Init(InitSpec { init, seed: seed?, numbers, mode, nonlinearity }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, dtype: Dtype) -> Result<Vec<f64>, String> {
+        let (limits, mut faults) = (Limits::default(), Faults::new(9));
+        let reading = Reading { limits: &limits, allow_non_finite: false, allow_init: false };
+        let data = bytes(text, dtype, At::ROOT, reading, &mut faults);
+        data.ok_or_else(|| faults.listed().iter().map(|fault| fault.detail.clone()).collect())
+    }
+
+    #[test]
+    fn base64_of_any_length_is_read() {
+        for count in [0, 1, 2, 3, PIECE / 8 - 1, PIECE / 8, PIECE / 8 + 1, PIECE / 4, PIECE / 4 + 1, 5000] {
+            let doubles: Vec<f64> = (0..count).map(|i| (i as f64).sqrt() - 9.0).collect();
+            let text = base64_simd::STANDARD.encode_to_string(doubles.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>());
+            assert_eq!(read(&text, Dtype::F64), Ok(doubles.clone()));
+            let bytes = doubles.iter().flat_map(|&x| (x as f32).to_le_bytes()).collect::<Vec<_>>();
+            let text = base64_simd::STANDARD.encode_to_string(bytes);
+            assert_eq!(read(&text, Dtype::F32), Ok(doubles.iter().map(|&x| f64::from(x as f32)).collect()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_base64_is_told() {
+        let piece = "AAAA".repeat(PIECE / 3);
+        let padded = format!("{}AA==", &piece[4..]);
+        for text in [format!("{padded}{piece}"), format!("{piece}{padded}AAAA"), format!("{piece}A"), format!("{piece}AAA?")] {
+            assert!(read(&text, Dtype::F64).is_err_and(|detail| detail.starts_with("not base64")), "{}", text.len());
+        }
+        assert!(read(&padded, Dtype::F64).is_err_and(|detail| detail.contains("6142 bytes are no whole number of 8-byte")));
+        assert!(read(&format!("{piece}AAAA"), Dtype::I64).is_err_and(|detail| detail.starts_with("6147 bytes")));
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_are_found() {
+        for at in [0, 767, 768, 4000] {
+            let mut doubles = vec![1.0; 4001];
+            doubles[at] = f64::NAN;
+            let text = base64_simd::STANDARD.encode_to_string(doubles.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>());
+            assert!(read(&text, Dtype::F64).is_err_and(|detail| detail.starts_with(&format!("element {at} is NaN"))));
+        }
+    }
 }

@@ -2,13 +2,13 @@
 
 use super::problem::Encoding;
 use crate::tensor::decimal::{Decimal, Printer, ROOM};
-use crate::tensor::{Float, Shape};
+use crate::tensor::{Float, LittleEndian, Shape};
 
 /// Bytes of the longest number, `-2.2250738585072014e-308`.
 pub const LONGEST: usize = 24;
 
 /// A number type that stands on the wire.
-pub trait Wire: Float + Decimal {
+pub trait Wire: Float + Decimal + LittleEndian {
     /// Its name in `dtype`.
     const DTYPE: &'static str;
     /// Its name in safetensors.
@@ -22,8 +22,6 @@ pub trait Wire: Float + Decimal {
     }
     /// As [`Wire::write`], at the start of a slice of at least [`LONGEST`] bytes; how many it took.
     fn put(self, out: &mut [u8]) -> usize;
-    /// Append little-endian bytes.
-    fn write_bytes(data: &[Self], out: &mut Vec<u8>);
 }
 
 macro_rules! impl_wire {
@@ -42,14 +40,6 @@ macro_rules! impl_wire {
                     put(b"\"Infinity\"", out)
                 } else {
                     put(b"\"-Infinity\"", out)
-                }
-            }
-
-            fn write_bytes(data: &[Self], out: &mut Vec<u8>) {
-                let start = out.len();
-                out.resize(start + size_of_val(data), 0);
-                for (bytes, x) in out[start..].as_chunks_mut().0.iter_mut().zip(data) {
-                    *bytes = x.to_le_bytes();
                 }
             }
         }
@@ -218,18 +208,15 @@ impl Writer {
         }
     }
 
-    /// Little-endian bytes in base64, a piece at a time, so that they never stand in memory twice.
+    /// Little-endian bytes in base64, a piece at a time: what is copied of them where memory holds others is short.
     fn base64<T: Wire>(&mut self, data: &[T]) {
         /// Numbers a piece: whole groups of three bytes, so that padding stands only at the end.
-        const PIECE: usize = 3 * 256;
+        const PIECE: usize = 3 * 4096;
         self.separate();
         self.out.push(b'"');
         self.out.reserve(size_of_val(data).div_ceil(3) * 4 + 1);
-        let mut bytes = Vec::with_capacity(PIECE * size_of::<T>());
         for piece in data.chunks(PIECE) {
-            bytes.clear();
-            T::write_bytes(piece, &mut bytes);
-            base64_simd::STANDARD.encode_append(&bytes, &mut self.out);
+            base64_simd::STANDARD.encode_append(T::bytes(piece), &mut self.out);
         }
         self.out.push(b'"');
     }

@@ -1,5 +1,6 @@
 //! Numbers and arrays of numbers; the only place that names a kernel.
 
+mod bytes;
 pub mod decimal;
 pub mod double_double;
 pub mod dual;
@@ -14,6 +15,7 @@ mod wide;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use bytes::LittleEndian;
 pub use double_double::DoubleDouble;
 pub use dual::Dual;
 pub use gemm::{Gemm, Matrix};
@@ -22,6 +24,27 @@ use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
 pub use scalar::{Field, Float};
 pub use shape::{Dims, MAX_RANK, Shape, ShapeError, index_of, resolve};
 pub use wide::wide;
+
+/// Whether every number is finite.
+pub fn all_finite<S: Float>(data: &[S]) -> bool {
+    /// So many are looked at without a branch.
+    const BLOCK: usize = 256;
+    wide::<S, _>(
+        #[inline(always)]
+        || {
+            for block in data.chunks(BLOCK) {
+                let mut all = true;
+                for x in block {
+                    all &= x.is_finite();
+                }
+                if !all {
+                    return false;
+                }
+            }
+            true
+        },
+    )
+}
 
 /// A row-major, contiguous array. Cloning shares the numbers.
 #[derive(Debug, Clone, PartialEq)]

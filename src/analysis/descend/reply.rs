@@ -61,12 +61,12 @@ impl<S: Wire> Trained<S> {
 
     fn safetensors(&self, ready: &Ready) -> Vec<u8> {
         let mut file = File::default();
-        file.put("loss", Shape::SCALAR, &[self.loss]);
+        file.put("loss", &Tensor::scalar(self.loss));
         for (name, tensor) in [("losses", self.losses()), ("gradient_norms", self.gradient_norms())] {
-            file.put(name, tensor.shape(), tensor.data());
+            file.put(name, &tensor);
         }
         for (name, tensor) in &self.parameters {
-            file.put(format!("parameters/{name}"), tensor.shape(), tensor.data());
+            file.put(format!("parameters/{name}"), tensor);
         }
         let mut metadata = vec![("loss", text(&|w| w.number(self.loss))), ("steps", text(&|w| self.steps(w)))];
         if let Some(echo) = &ready.whole.lowered.objective {

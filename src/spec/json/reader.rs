@@ -7,6 +7,7 @@ use super::super::fault::{At, Code, Faults};
 use super::{Json, NON_FINITE, Number, Numbers, Object, complaint, number};
 use crate::config::Limits;
 use crate::tensor::decimal::Scanner;
+use crate::tensor::wide;
 
 /// Read one JSON text.
 ///
@@ -548,16 +549,35 @@ impl<'a> Reader<'a> {
 
 /// How many bytes of a string stand for themselves, from the start.
 fn plain_length(bytes: &[u8]) -> usize {
+    /// Strings of more bytes are tensors in base64.
+    const NAME: usize = 128;
     let special = |byte: u8| byte == b'"' || byte == b'\\' || byte < 0x20;
-    // Many at a time without a branch, of which the compiler makes a few wide comparisons.
-    let mut length = 0;
-    while let Some(chunk) = bytes[length..].first_chunk::<32>() {
-        if chunk.iter().fold(0, |any, &byte| any | u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte < 0x20)) > 0 {
-            break;
-        }
-        length += chunk.len();
+    let mut length = plain_blocks::<32>(&bytes[..bytes.len().min(NAME)]);
+    if length == NAME {
+        length += wide::<f64, _>(
+            #[inline(always)]
+            || plain_blocks::<128>(&bytes[NAME..]),
+        );
     }
     bytes[length..].iter().position(|&byte| special(byte)).map_or(bytes.len(), |more| length + more)
+}
+
+/// How many bytes from the start, in whole blocks, stand for themselves: many at a time without a branch, of which the compiler makes
+/// a few wide comparisons.
+#[inline(always)]
+fn plain_blocks<const BLOCK: usize>(bytes: &[u8]) -> usize {
+    let mut length = 0;
+    while let Some(block) = bytes[length..].first_chunk::<BLOCK>() {
+        let mut any = 0;
+        for &byte in block {
+            any |= u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte < 0x20);
+        }
+        if any > 0 {
+            break;
+        }
+        length += BLOCK;
+    }
+    length
 }
 
 /// The character that the escape at `position` stands for, and the position after it.

@@ -71,6 +71,17 @@ fn strings_are_borrowed_where_they_can_be() {
 }
 
 #[test]
+fn strings_of_any_length_end_where_they_end() {
+    for length in [31, 32, 33, 127, 128, 129, 255, 256, 257, 300, 4000] {
+        let plain = "x".repeat(length);
+        assert_eq!(read(&format!("\"{plain}\"")).unwrap(), Json::String(Cow::Borrowed(&plain)));
+        let escaped = format!("\"{plain}\\n{plain}\"");
+        assert_eq!(read(&escaped).unwrap(), Json::String(Cow::Owned(format!("{plain}\n{plain}"))));
+        assert_eq!(faults(format!("\"{plain}\u{1}{plain}\"")).len(), 1);
+    }
+}
+
+#[test]
 fn numbers_keep_their_text() {
     for text in ["18446744073709551615", "0.30", "-0", "1E5"] {
         assert!(matches!(read(text), Ok(Json::Number(number)) if number.text == text));

@@ -10,27 +10,25 @@
 //! rounded down, where they are above half, up; four in a thousand are neither, and the standard library decides. `w` has up to 19
 //! digits; for more it decides too.
 
-/// Most numbers between two roundings.
+/// Most numbers between two roundings: whole vectors of them.
 const BLOCK: usize = 64;
-/// Room for whole vectors, and for the second of a pair.
-const SLOTS: usize = BLOCK + 16;
 
 /// Reads rows of numbers. What it keeps between two calls is room.
 #[derive(Debug)]
 pub struct Scanner {
     count: usize,
     /// Digits 1 to 16 from the left and 17 to 32 of each number, in two groups of eight, the first in the lower half.
-    upper: [u64; SLOTS],
-    lower: [u64; SLOTS],
+    upper: [u64; BLOCK],
+    lower: [u64; BLOCK],
     /// `q + 54` of each, and its sign on top.
-    power: [u64; SLOTS],
-    bits: [u64; SLOTS],
-    unsure: [bool; SLOTS],
+    power: [u64; BLOCK],
+    bits: [u64; BLOCK],
+    unsure: [bool; BLOCK],
 }
 
 impl Default for Scanner {
     fn default() -> Self {
-        Self { count: 0, upper: [0; SLOTS], lower: [0; SLOTS], power: [0; SLOTS], bits: [0; SLOTS], unsure: [false; SLOTS] }
+        Self { count: 0, upper: [0; BLOCK], lower: [0; BLOCK], power: [0; BLOCK], bits: [0; BLOCK], unsure: [false; BLOCK] }
     }
 }
 
@@ -51,7 +49,7 @@ impl Scanner {
         let count = std::mem::take(&mut self.count);
         let unsure = super::super::wide::<f64, _>(
             #[inline(always)]
-            || self.round(count.next_multiple_of(16).min(SLOTS)),
+            || self.round(count.next_multiple_of(16).min(BLOCK)),
         );
         if unsure {
             for i in (0..count).filter(|&i| self.unsure[i]) {
@@ -66,14 +64,16 @@ impl Scanner {
     #[inline(always)]
     fn round(&mut self, count: usize) -> bool {
         let mut any = false;
-        for i in 0..count.min(SLOTS) {
+        for i in 0..count.min(BLOCK) {
             let (power, lower) = (self.power[i], self.lower[i]);
             // The first 16 of 32 digits; no more than 3 of them fit.
             let first = self.upper[i].rotate_left(32);
             let w = first.wrapping_mul(10_000_000_000_000_000);
             let w = w.wrapping_add((lower & super::LOW) * 100_000_000).wrapping_add(lower >> 32);
             let at = (power & 127) as usize;
-            let (t, exponent) = (POWERS[at], EXPONENTS[at]);
+            let t = POWERS[at];
+            // floor(log2(10^q)) is 217706·q / 2^16 in this range.
+            let exponent = ((at * 217_706 + OFFSET) >> 16 << 52) as u64;
             let shift = u64::from(w.leading_zeros());
             let product = upper(w << (shift & 63), t);
             let missing = (product >> 63) ^ 1;
@@ -123,19 +123,9 @@ static POWERS: [u64; 128] = {
     table
 };
 
-/// The exponent's bits of a product with as many leading bits.
+/// `217706 · (i - 54) / 2^16 + 1086`, times 2^16, without the first product.
 #[cfg(target_arch = "x86_64")]
-static EXPONENTS: [u64; 128] = {
-    let mut table = [0; 128];
-    let mut i = 0;
-    while i < super::POWERS_OF_FIVE.len() {
-        // floor(log2(10^q)) is 217706·q / 2^16 in this range.
-        let exponent = ((217_706 * (i as i64 - super::DEEPEST)) >> 16) + 64 + 1023;
-        table[i] = (exponent as u64 - 1) << 52;
-        i += 1;
-    }
-    table
-};
+const OFFSET: usize = (1086 << 16) - 217_706 * 54;
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
@@ -149,8 +139,8 @@ mod x86 {
 
     /// The vector that ends with a number, and the one a byte before it, begin at most so far before the number.
     const BEFORE: usize = 33;
-    /// Bytes looked at from the start of a number on, for two commas.
-    const AHEAD: usize = 64;
+    /// Bytes in which commas are looked for at once.
+    const WINDOW: usize = 64;
     /// Bytes of the longest number that is read here.
     const LONGEST: usize = 31;
 
@@ -162,49 +152,47 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2,bmi1,bmi2")]
-    #[expect(unsafe_code, reason = "loads without a check each: one comparison a pair of numbers is enough")]
-    fn read(scanner: &mut Scanner, text: &[u8], mut position: usize, data: &mut Vec<f64>) -> usize {
-        // Where the number begins that was read last.
-        let mut last = position;
-        while position >= BEFORE && position + AHEAD < text.len() {
-            // SAFETY: `AHEAD` bytes are there from this position on.
-            let (commas, start) = unsafe {
-                let start = text.as_ptr().add(position);
-                (u64::from(commas(start)) | u64::from(commas(start.add(32))) << 32, start)
+    #[expect(unsafe_code, reason = "loads without a check each: one comparison a window is enough")]
+    fn read(scanner: &mut Scanner, text: &[u8], position: usize, data: &mut Vec<f64>) -> usize {
+        // The number to be read, the one read last, and the window in which commas are looked for: it does not wait for the numbers.
+        let (mut start, mut last, mut window) = (position, position, position);
+        'windows: while position >= BEFORE && window + WINDOW < text.len() {
+            // SAFETY: `WINDOW` bytes are there from here on, and one more.
+            let mut commas = unsafe {
+                let bytes = text.as_ptr().add(window);
+                u64::from(commas(bytes)) | u64::from(commas(bytes.add(32))) << 32
             };
-            let end = commas.trailing_zeros() as usize;
-            // SAFETY: the number lies in the bytes that are there, `BEFORE` bytes stand before it, and one more after the last.
-            if end > LONGEST || !unsafe { gather(scanner, start, end) } {
+            while commas != 0 {
+                let end = window + commas.trailing_zeros() as usize;
+                commas &= commas - 1;
+                let length = end.wrapping_sub(start);
+                // SAFETY: the number lies in the bytes that are there, `BEFORE` bytes stand before it, and one after its comma.
+                if length > LONGEST || !unsafe { gather(scanner, text.as_ptr().add(start), length) } {
+                    break 'windows;
+                }
+                last = start;
+                // SAFETY: as above.
+                start = end + 1 + usize::from(unsafe { *text.as_ptr().add(end + 1) } == b' ');
+                if scanner.count >= BLOCK {
+                    scanner.flush(data);
+                }
+            }
+            window += WINDOW;
+            if window > start + LONGEST {
                 break;
             }
-            last = position;
-            let next = end + 1;
-            // SAFETY: at most the first half of the bytes was passed.
-            let next = next + usize::from(unsafe { *start.add(next) } == b' ');
-            position += next;
-            let end = (commas & commas.wrapping_sub(1)).trailing_zeros() as usize;
-            let length = end.wrapping_sub(next);
-            // SAFETY: as above; 64 where there is no second comma.
-            if end < AHEAD && length <= LONGEST && unsafe { gather(scanner, start.add(next), length) } {
-                last = position;
-                let next = length + 1;
-                position += next + usize::from(text[position + next] == b' ');
-            }
-            if scanner.count >= BLOCK {
-                scanner.flush(data);
-            }
         }
-        if last < position && !matches!(text.get(position), Some(b'-' | b'0'..=b'9')) {
+        if last < start && !matches!(text.get(start), Some(b'-' | b'0'..=b'9')) {
             // No number follows: the comma after the last is somebody else's to judge.
             if scanner.count == 0 {
                 data.pop();
             } else {
                 scanner.count -= 1;
             }
-            position = last;
+            start = last;
         }
         scanner.flush(data);
-        position
+        start
     }
 
     #[inline]
