@@ -17,6 +17,7 @@ use axum::http::{HeaderValue, header};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{interval, sleep};
@@ -81,6 +82,11 @@ pub async fn run_with(
     Ok(())
 }
 
+/// Bytes of a reply that wait in the socket of a client, or of a proxy, on the same machine. There the system would let megabytes
+/// wait, which leave the processor's cache before they are read: a reply of 5 MB, and what came before it, took 7.5 ms of both
+/// sides' time, and takes 5.3 so. Over a network a fixed size would bound the speed, and the system knows better.
+const SEND_BUFFER: usize = 128 << 10;
+
 /// How far the service has come; every connection watches it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -127,6 +133,9 @@ impl Sockets {
     fn serve(&self, stream: TcpStream, peer: IpAddr, permit: OwnedSemaphorePermit) {
         // It is known to the runtime that accepted it, and has to be made known to another.
         let Ok(stream) = stream.into_std() else { return };
+        if peer.to_canonical().is_loopback() {
+            let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER);
+        }
         let (edge, phase) = (self.edge.clone(), self.phase.subscribe());
         let alive = self.alive.as_ref().map(|(sender, _)| sender.clone());
         self.threads.next().spawn(async move {
