@@ -8,6 +8,7 @@ mod complaint;
 mod extent;
 mod number;
 mod reader;
+mod string;
 #[cfg(test)]
 mod tests;
 
