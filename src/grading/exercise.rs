@@ -27,6 +27,7 @@ pub struct Exercise {
     plan: Plan,
     values: Vec<Option<Tensor<f64>>>,
     key: OnceLock<Answer>,
+    at_kinks: OnceLock<Vec<Answer>>,
     by_hand: OnceLock<(Digits, Arc<Claimable>)>,
 }
 
@@ -41,7 +42,17 @@ impl Exercise {
         let wiring = Wiring::of(&lowered, &places);
         let tape = Tape::forward(&lowered.graph, &plan, |id| lowered.leaf(id), go_on)?;
         let values = tape.into_values();
-        let exercise = Self { lowered, places, wiring, parts, plan, values, key: OnceLock::new(), by_hand: OnceLock::new() };
+        let exercise = Self {
+            lowered,
+            places,
+            wiring,
+            parts,
+            plan,
+            values,
+            key: OnceLock::new(),
+            at_kinks: OnceLock::new(),
+            by_hand: OnceLock::new(),
+        };
         exercise.key();
         Ok(exercise)
     }
@@ -65,6 +76,11 @@ impl Exercise {
     /// The right answer.
     pub fn key(&self) -> &Answer {
         self.key.get_or_init(|| self.answer(&Right))
+    }
+
+    /// The answers that are right by other slopes at kinks; none where no value lies on one.
+    pub(crate) fn at_kinks(&self) -> &[Answer] {
+        self.at_kinks.get_or_init(|| super::at_kink::answers(self))
     }
 
     /// What may be claimed by somebody who writes each step to so many digits; kept for the digits that are asked first. `go_on` is

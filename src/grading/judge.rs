@@ -230,6 +230,9 @@ impl<'e> Judge<'e> {
         if self.is_below_noise(claim, truth) {
             return Verdict::BelowNoise;
         }
+        if self.exercise.at_kinks().iter().any(|answer| self.is(claim, &answer.0[claim.part])) {
+            return Verdict::AtKink;
+        }
         if self.policy.follow_through {
             let followed = followed.get_or_insert_with(|| follow(self.exercise, claims));
             let value = &followed.answer.0[claim.part];

@@ -15,6 +15,7 @@ mod generate;
 mod golden;
 mod grade;
 mod grade_cli;
+mod grade_right;
 mod load;
 mod maps;
 mod mistaken;
