@@ -10,6 +10,7 @@ use super::ask::read;
 use super::{Stopped, shown};
 use crate::analysis::{self, Failure, Request, Stop};
 use crate::config::{Limits, read_seal_key};
+use crate::grading::policy::{Feedback, LEVELS};
 use crate::http::problem::{Error, Problem};
 use crate::seal::{self, KEY_BYTES, Key, NONCE_BYTES};
 use crate::spec::json;
@@ -46,6 +47,10 @@ impl Seal {
         })?;
         // Whoever carries it cannot see what is wrong with it, so nothing may be.
         self.try_out(&posed).map_err(|failure| self.failed(failure))?;
+        if tells_numbers(&text) {
+            let note = "note: whoever is graded by it is told how far numbers are off, and can work out the key; \"check_only\": true, or \"feedback\": \"where\" or less, keeps it";
+            writeln!(std::io::stderr(), "{note}")?;
+        }
         let token = seal::seal(&json::compact(&text), key, random::<NONCE_BYTES>()?);
         let mut out = std::io::stdout().lock();
         writeln!(out, "{token}")?;
@@ -66,6 +71,14 @@ impl Seal {
         shown::problem(&Problem::of(&error).to_json());
         Stopped::Problem(String::new())
     }
+}
+
+/// Whether a reply by these rules has numbers that depend on the key.
+fn tells_numbers(exercise: &[u8]) -> bool {
+    let grade = json::member(exercise, "grade").map_or(&b"{}"[..], |extent| &exercise[extent]);
+    let rule = |name| json::member(grade, name).map(|extent| grade[extent].trim_ascii());
+    let told = rule("feedback").and_then(|word| LEVELS.iter().find(|(level, _)| format!("\"{level}\"").as_bytes() == word));
+    told.map_or(Feedback::default(), |(_, level)| *level) >= Feedback::What && rule("check_only") != Some(b"true")
 }
 
 /// Write a new key that only its owner may read; nothing that is there is overwritten.

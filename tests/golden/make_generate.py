@@ -158,6 +158,7 @@ class Exercise:
                     value = self.shared.get(weight[1]) if isinstance(weight, tuple) else None
                     while value is None or (value in weights and not (isinstance(weight, tuple) and weight[1] in self.shared)):
                         value = draws.signed(2, high)
+                        value = None if value in (-10, 5, 10) else value
                     weights.append(value)
                 bias = draws.signed(1, 5) if self.wish["bias"] else None
                 read = lambda kind, i, n: self.batch[n][i] / 10 if kind == "x" else z[i][n]

@@ -237,7 +237,16 @@ fn the_command_line_makes_keys_seals_and_grades() {
     }
     let (exercise, claims) = exercise(json!({"feedback": "what"}));
     let open = folder.write("exercise.json", serde_json::to_string_pretty(&exercise).expect("JSON"));
-    let sealed = run(&["seal", "--key", &key, &open], 0).stdout;
+    let made = run(&["seal", "--key", &key, &open], 0);
+    let sealed = made.stdout;
+    assert!(String::from_utf8_lossy(&made.stderr).contains("check_only"), "the author is warned");
+    for rules in [json!({"feedback": "answer", "check_only": true}), json!({"feedback": "where"})] {
+        let (exercise, _) = self::exercise(rules);
+        let silent = run(&["seal", "--key", &key, &folder.write("silent.json", exercise.to_string())], 0);
+        assert!(silent.stderr.is_empty(), "{}", String::from_utf8_lossy(&silent.stderr));
+    }
+    let (default, _) = self::exercise(json!({}));
+    assert!(!run(&["seal", "--key", &key, &folder.write("default.json", default.to_string())], 0).stderr.is_empty());
     assert!(sealed.starts_with(b"dedz1.") && sealed.ends_with(b"\n"));
     assert_ne!(run(&["seal", "--key", &key, &open], 0).stdout, sealed, "each has its own nonce");
     let token = folder.write("token", &sealed);

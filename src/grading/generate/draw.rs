@@ -11,6 +11,8 @@ const TRIES: usize = 200;
 /// Weights are 0.2 to 1.0 where a neuron reads inputs, which are larger than neurons, and 0.2 to 1.5 elsewhere, of either sign.
 const WEIGHTS_OF_INPUTS: std::ops::RangeInclusive<i32> = 2..=10;
 const WEIGHTS: std::ops::RangeInclusive<i32> = 2..=15;
+/// No weight is ±1, whose omission is unseen or a sign, nor 0.5, whose omission counts its path twice.
+const TELLING_NOTHING: [i32; 3] = [-10, 5, 10];
 /// Biases are 0.1 to 0.5 of either sign.
 const BIASES: std::ops::RangeInclusive<i32> = 1..=5;
 /// No pre-activation is nearer to 0, where kinks are and where an activation equals what it is of.
@@ -102,7 +104,8 @@ impl Streams<'_> {
                 let fixed = if let Weight::Shared(entry) = weight { shared[*entry] } else { None };
                 // No weight twice, so that they cannot change places unseen.
                 let drawn = fixed.or_else(|| {
-                    (0..TRIES).find_map(|_| Some(signed(range.clone(), &mut stream)).filter(|w| !weights.contains(w)))
+                    let fits = |w: &i32| !weights.contains(w) && !TELLING_NOTHING.contains(w);
+                    (0..TRIES).find_map(|_| Some(signed(range.clone(), &mut stream)).filter(fits))
                 });
                 weights.push(drawn?);
             }

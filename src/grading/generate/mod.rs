@@ -16,10 +16,10 @@
 //! - **A number of either sign**: first its size, then its sign, of which the first is plus.
 //! - **Numbers** are tenths, so that what is printed is exactly what is computed with. Inputs are −2, −1, 1, 2, 3, or 0.2 to 2.0 of
 //!   either sign; biases 0.1 to 0.5 of either sign; weights 0.2 to 1.0 where a neuron reads an input, else 0.2 to 1.5, of either
-//!   sign, none twice at one neuron; what would be there twice is drawn again. Targets are classes, shuffled and then in turn; 0 or
-//!   1; or, for squares, 0.1 to 0.9 (`sigmoid`), the same of either sign (`tanh`), 0.1 to 2.0 (`relu`, `softplus`), or these of
-//!   either sign. A row of inputs that is there already is drawn again. A neuron's numbers are drawn again until all its pre-activations lie between 0.1 and the bound
-//!   of its activation: 2 for `tanh`, 2.9 for others.
+//!   sign, none twice at one neuron, and none 1, −1 or 0.5; any other is drawn again. Targets are classes, shuffled and then in
+//!   turn; 0 or 1; or, for squares, 0.1 to 0.9 (`sigmoid`), the same of either sign (`tanh`), 0.1 to 2.0 (`relu`, `softplus`), or
+//!   these of either sign. A row of inputs that is there already is drawn again. A neuron's numbers are drawn again until all its
+//!   pre-activations lie between 0.1 and the bound of its activation: 2 for `tanh`, 2.9 for others.
 //! - **Attempts.** An attempt is fit if every neuron finds its place and every gradient and every dE/dz is above 0.001. Of the first
 //!   four that are fit, the one is taken in which fewest mistakes pass for others that other numbers would tell from them, the first
 //!   of those; see [`distinct`]. Of more than twelve neurons the first that is fit is taken. A client that names an attempt has it by the rules above alone, whatever is known of mistakes; which
