@@ -1,7 +1,7 @@
 //! JSON text, appended to one buffer.
 
 use super::problem::Encoding;
-use crate::tensor::decimal::{Decimal, Printer, ROOM};
+use crate::tensor::decimal::{Decimal, Printer, ROOM, printer_pays};
 use crate::tensor::{Float, LittleEndian, Shape};
 
 /// Bytes of the longest number, `-2.2250738585072014e-308`.
@@ -223,12 +223,13 @@ impl Writer {
 
     /// An array of numbers.
     fn row<T: Wire>(&mut self, data: &[T]) {
-        self.array(|w| data.iter().for_each(|&x| w.number(x)));
+        let mut numbers = data.iter();
+        self.printed(data.len(), |out| numbers.next().map_or(0, |x| x.put(out)));
     }
 
-    /// The next numbers of a printer, in brackets, a block at a time: room is made for the longest texts, filled, and cut to what
-    /// they took.
-    fn printed<T: Wire>(&mut self, printer: &mut Printer<'_, T>, numbers: usize) {
+    /// As many numbers as `put` is asked for, in brackets, a block at a time: room is made for the longest texts, filled, and cut to
+    /// what they took.
+    fn printed(&mut self, numbers: usize, mut put: impl FnMut(&mut [u8; ROOM]) -> usize) {
         const BLOCK: usize = 64;
         self.separate();
         self.out.push(b'[');
@@ -239,7 +240,7 @@ impl Writer {
             self.out.resize(end + some * (LONGEST + 1) + ROOM, 0);
             for _ in 0..some {
                 let room = self.out[end..].first_chunk_mut().expect("room was made");
-                end += printer.put(room, T::put);
+                end += put(room);
                 self.out[end] = b',';
                 end += 1;
             }
@@ -255,11 +256,11 @@ impl Writer {
     fn nested<T: Wire>(&mut self, dims: &[usize], data: &[T]) {
         /// Fewer are written one by one.
         const MANY: usize = 16;
-        if data.len() < MANY {
+        if data.len() < MANY || !printer_pays() {
             return self.rows(dims, data, &mut |w, _, row| w.row(row));
         }
         let mut printer = Printer::new(data);
-        self.rows(dims, data, &mut |w, numbers, _| w.printed(&mut printer, numbers));
+        self.rows(dims, data, &mut |w, numbers, _| w.printed(numbers, |out| printer.put(out, T::put)));
     }
 
     /// Nested arrays, the innermost by `row`, which is told how many numbers, and which.

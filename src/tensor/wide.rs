@@ -16,17 +16,29 @@ pub fn wide<S: Float, R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
+/// Whether the widest vectors are those of AVX-512, which multiply and count the zeros of 64-bit integers.
+pub(super) fn widest() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return x86::avx512();
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     #[inline(always)]
-    #[expect(unsafe_code, reason = "code for a processor's features may only be entered where it has them")]
-    pub(super) fn dispatch<R>(work: impl FnOnce() -> R) -> R {
-        let avx512 = is_x86_feature_detected!("avx512f")
+    pub(super) fn avx512() -> bool {
+        is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512cd")
             && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl");
-        if avx512 {
+            && is_x86_feature_detected!("avx512vl")
+    }
+
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "code for a processor's features may only be entered where it has them")]
+    pub(super) fn dispatch<R>(work: impl FnOnce() -> R) -> R {
+        if avx512() {
             // SAFETY: the processor has the features that the function is compiled for.
             unsafe { with_avx512(work) }
         } else if is_x86_feature_detected!("avx2") {

@@ -8,7 +8,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-pub use print::{Decimal, Printer, ROOM};
+pub use print::{Decimal, Printer, ROOM, printer_pays};
 pub use scan::Scanner;
 
 /// The table of powers goes from 10^-54 to 10^54, which 128-bit integers can compute.

@@ -8,11 +8,16 @@
 //! than one. If the interval of what rounds to the number holds a whole number, that is it, less its zeros; if not, one digit of the
 //! fraction is. In the range of this loop, from 1e-37 on and below 1e16 (singles below 8e6), these powers are exact in 128 bits.
 
-use super::super::wide;
+use super::super::wide::{wide, widest};
 use super::LOW;
 
 /// Numbers brought to their digits together.
 const BLOCK: usize = 64;
+
+/// Whether a [`Printer`] pays here: with AVX-512 it takes 10 ns a number where the way number by number takes 23, without it 29.
+pub fn printer_pays() -> bool {
+    widest()
+}
 
 /// Room that one number's text may be put together in.
 pub const ROOM: usize = 48;
