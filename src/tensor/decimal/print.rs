@@ -130,10 +130,11 @@ impl<'d, T: Decimal> Printer<'d, T> {
         self.data = &self.data[self.filled..];
         self.filled = self.data.len().min(BLOCK);
         self.at = 0;
-        let mut padded = [T::default(); BLOCK];
+        let mut padded;
         let block = if let Some(full) = self.data.first_chunk() {
             full
         } else {
+            padded = [T::default(); BLOCK];
             padded[..self.filled].copy_from_slice(self.data);
             &padded
         };
