@@ -21,6 +21,7 @@ mod jacobian;
 mod jvp;
 mod library;
 mod memo;
+mod naming;
 mod picture;
 mod places;
 mod query;
@@ -35,8 +36,6 @@ mod vjp;
 
 use std::collections::HashSet;
 use std::sync::Arc;
-
-use sha2::{Digest, Sha256};
 
 pub use analyze::ANALYZE;
 pub use check::CHECK;
@@ -56,6 +55,8 @@ pub use memo::Remembered;
 pub use stored::{KEEP, Slot, Stored};
 pub use validate::VALIDATE;
 pub use vjp::VJP;
+
+use naming::{Naming, content_hash, request_hash};
 
 use crate::config::Limits;
 use crate::lower::{Lowered, Need, Selection, lower, select};
@@ -285,7 +286,8 @@ fn pose<'a, T>(
     own: impl FnOnce(Option<Json<'a>>, &Posed, &mut Faults) -> Option<T>,
 ) -> Result<(Posed, T), Failure> {
     let mut faults = Faults::new(limits.faults);
-    let mut problem = read(request, question, limits, &mut faults)?;
+    let mut naming = Naming::new(request);
+    let mut problem = read(request, question, limits, &mut faults, &mut |place| naming.passed(place))?;
     let options = problem.options.clone();
     let arguments = problem.extra.pop().map(|(_, json)| json);
     let stored = named(request, &mut problem)?;
@@ -300,7 +302,7 @@ fn pose<'a, T>(
     let Some(mut posed) = posed else { return Err(Failure::Invalid(faults)) };
     let own = own(arguments, &posed, &mut faults);
     let Some(own) = own.filter(|_| faults.is_empty()) else { return Err(Failure::Invalid(faults)) };
-    posed.request_hash = request_hash(request);
+    posed.request_hash = naming.finish();
     Ok((posed, own))
 }
 
@@ -311,14 +313,15 @@ fn named(request: Request<'_>, problem: &mut Problem<'_>) -> Result<Option<Arc<S
     stored.map(Some).ok_or_else(|| Failure::unknown_network(name))
 }
 
-/// The request's JSON and parts as one problem.
+/// The request's JSON and parts as one problem; `passed` is told of places in the text that were passed.
 fn read<'a>(
     request: Request<'a>,
     question: Option<&'static str>,
     limits: &Limits,
     faults: &mut Faults,
+    passed: &mut dyn FnMut(usize),
 ) -> Result<Problem<'a>, Failure> {
-    let json = json::parse(request.problem, limits).map_err(Failure::Malformed)?;
+    let json = json::parse_telling(request.problem, limits, passed).map_err(Failure::Malformed)?;
     let mut problem = problem::decode(json, limits, question.as_slice(), faults);
     add_part(&mut problem, request.parameters, limits, faults);
     let reading = Reading { limits, allow_non_finite: problem.options.allow_non_finite, allow_init: false };
@@ -362,34 +365,6 @@ const DOUBLE_DOUBLE_FLOPS: u64 = 30;
 
 /// What the reply calls this engine.
 pub const ENGINE: &str = concat!("dedz ", env!("CARGO_PKG_VERSION"));
-
-/// A name for the request's bytes: equal requests have equal names.
-fn request_hash(request: Request<'_>) -> String {
-    let mut hash = blake3::Hasher::new();
-    hashed(request, |bytes| {
-        hash.update(bytes);
-    });
-    format!("blake3:{}", hash.finalize().to_hex())
-}
-
-/// The name that a network is kept under, in the contract's own hash.
-fn content_hash(request: Request<'_>) -> String {
-    let mut hash = Sha256::new();
-    hashed(request, |bytes| hash.update(bytes));
-    hash.finalize().iter().fold("sha256:".to_owned(), |mut text, byte| {
-        text.push_str(&format!("{byte:02x}"));
-        text
-    })
-}
-
-fn hashed(request: Request<'_>, mut update: impl FnMut(&[u8])) {
-    update(request.problem);
-    for part in [request.parameters, request.inputs, request.targets].into_iter().flatten() {
-        update(&(part.len() as u64).to_le_bytes());
-        update(part);
-    }
-    update(request.query.as_bytes());
-}
 
 /// Refuse what costs more than a limit.
 fn within(cost: Cost, limits: &Limits) -> Result<(), Failure> {

@@ -15,7 +15,15 @@ use crate::tensor::decimal::Scanner;
 /// (`limit_exceeded`), and before it every key that stands twice (`duplicate_key`) and every number beyond the range of a double
 /// (`number_out_of_range`).
 pub fn parse<'a>(text: &'a [u8], limits: &Limits) -> Result<Json<'a>, Faults> {
-    let mut reader = Reader::new(text, limits);
+    parse_telling(text, limits, &mut |_| ())
+}
+
+/// As [`parse`], and `passed` is told of places that were passed: where rows of numbers begin, mostly in the order of the text.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_telling<'a>(text: &'a [u8], limits: &Limits, passed: &mut dyn FnMut(usize)) -> Result<Json<'a>, Faults> {
+    let mut reader = Reader::new(text, limits, passed);
     match reader.document() {
         Ok(json) if reader.faults.is_empty() => Ok(json),
         _ => Err(reader.faults),
@@ -25,7 +33,8 @@ pub fn parse<'a>(text: &'a [u8], limits: &Limits) -> Result<Json<'a>, Faults> {
 /// Read one member's value of the outermost object, from where it begins, and tell where it ends. Nothing where anything is wrong,
 /// or might be: more values than [`parse`] may admit.
 pub fn member_at<'a>(text: &'a [u8], position: usize, limits: &Limits) -> Option<(Json<'a>, usize)> {
-    let mut reader = Reader::new(text, limits);
+    let mut passed = |_| ();
+    let mut reader = Reader::new(text, limits, &mut passed);
     if text.len() / 2 >= reader.values {
         return None;
     }
@@ -47,7 +56,7 @@ const SHORT_ROW: usize = 4;
 /// From so many numbers on their vector is made long enough for all that may follow, so that it is not copied as it grows.
 const MANY: usize = 4096;
 
-struct Reader<'a> {
+struct Reader<'a, 'p> {
     text: &'a [u8],
     position: usize,
     depth: usize,
@@ -59,6 +68,8 @@ struct Reader<'a> {
     faults: Faults,
     /// Made for the first row that is long enough.
     scanner: Option<Box<Scanner>>,
+    /// Told of places that were passed.
+    passed: &'p mut dyn FnMut(usize),
 }
 
 /// A position whose line and column are known. It only moves forward, so that a thousand complaints cost one walk over the text.
@@ -116,8 +127,8 @@ impl Run {
     }
 }
 
-impl<'a> Reader<'a> {
-    fn new(text: &'a [u8], limits: &Limits) -> Self {
+impl<'a, 'p> Reader<'a, 'p> {
+    fn new(text: &'a [u8], limits: &Limits, passed: &'p mut dyn FnMut(usize)) -> Self {
         let values = VALUES_A_NODE.saturating_mul(limits.nodes).saturating_add(VALUES_AN_EDGE.saturating_mul(limits.edges));
         Self {
             text,
@@ -129,6 +140,7 @@ impl<'a> Reader<'a> {
             mark: Mark::START,
             faults: Faults::new(limits.faults),
             scanner: None,
+            passed,
         }
     }
 
@@ -309,6 +321,7 @@ impl<'a> Reader<'a> {
     fn numbers(&mut self, data: &mut Vec<f64>, count: &mut usize, at: At<'_>, depth: usize) -> Result<bool, Stop> {
         let text = self.text;
         let mut position = self.position;
+        (self.passed)(position);
         let begin = (position, *count);
         let mut scan_at = *count + SHORT_ROW;
         loop {
