@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_name_does_not_depend_on_how_it_was_read() {
-        let problem: Vec<u8> = (0..400_000_u32).map(|i| (i * i >> 7) as u8).collect();
+        let problem: Vec<u8> = (0..400_000_u32).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
         let request = Request { problem: &problem, inputs: Some(b"x"), query: "format=csv", ..Request::default() };
         let mut bytes = problem.clone();
         bytes.extend_from_slice(&1_u64.to_le_bytes());

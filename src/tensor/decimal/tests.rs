@@ -252,3 +252,47 @@ fn a_printer_goes_through_any_count_of_numbers() {
         check_print(&data);
     }
 }
+
+/// Whether this is a number of RFC 8259.
+fn is_json(number: &str) -> bool {
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
+    let (whole, exponent) = (whole.strip_prefix('-').unwrap_or(whole), exponent.strip_prefix(['+', '-']).unwrap_or(exponent));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits(whole) && digits(fraction) && digits(exponent) && (whole == "0" || !whole.starts_with('0'))
+}
+
+#[test]
+fn of_any_text_only_numbers_are_read() {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut next = |n: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 20) % n
+    };
+    for round in 0..20_000 {
+        // Exactly as long as its memory, so that a sanitizer sees what reads past it.
+        let length = next(300);
+        let text: Box<[u8]> = (0..length)
+            .map(|_| match round % 3 {
+                0 => b"0123456789,.-"[next(13) as usize],
+                1 => b"123456789,,. e-][\"N"[next(19) as usize],
+                _ => b"0123456789123456789123456789123456789,,,.."[next(42) as usize],
+            })
+            .collect();
+        for begin in [0, 32, 33, 64, next(300) as usize] {
+            if !matches!(text.get(begin), Some(b'-' | b'0'..=b'9')) {
+                continue;
+            }
+            let mut data = Vec::new();
+            let end = Scanner::default().numbers(&text, begin, &mut data);
+            let read = String::from_utf8_lossy(&text[begin..end]);
+            let numbers =
+                read.trim_end_matches(' ').split_terminator(',').map(|number| number.strip_prefix(' ').unwrap_or(number));
+            let numbers = numbers.map(|number| number.parse::<f64>().ok().filter(|_| is_json(number)).map(f64::to_bits));
+            let data: Vec<_> = data.iter().map(|x| Some(x.to_bits())).collect();
+            assert_eq!(numbers.collect::<Vec<_>>(), data, "{read:?}");
+        }
+    }
+}
