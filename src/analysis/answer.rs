@@ -1,57 +1,78 @@
 //! The answer of a run, and its two forms: JSON and safetensors.
 
+use std::sync::Arc;
+
 use super::certify::Certificate;
 use super::run::NonFinite;
+use super::shown::{Listed, Shown};
+use super::skeleton::{MARK, Place, Skeleton};
 use super::stats::{self, Stats};
 use super::{ENGINE, Form, Reply};
 use crate::losses::Echo;
-use crate::ops::attributes::{Value, Values};
+use crate::ops::Scalar;
+use crate::ops::attributes::{Value, Values as Attributes};
 use crate::spec::problem::Encoding;
 use crate::spec::safetensors::File;
 use crate::spec::write::{Wire, Writer};
-use crate::tensor::{Shape, Tensor, all_finite};
+use crate::tensor::{Shape, Tensor};
 
 /// A tensor with its name.
 pub(super) type Named<S> = Vec<(String, Tensor<S>)>;
 
 /// All that a reply may hold; what was not computed is absent.
 #[derive(Debug)]
-pub(super) struct Answer<'j, S> {
+pub(super) struct Answer<'j, S: Clone> {
     pub(super) loss: Option<S>,
-    pub(super) losses: Option<Tensor<S>>,
-    pub(super) objective: Option<&'j Echo>,
-    pub(super) outputs: Named<S>,
-    pub(super) gradients: Option<Named<S>>,
-    pub(super) input_gradients: Option<Named<S>>,
-    pub(super) regularization: Option<(S, Option<Named<S>>)>,
+    pub(super) losses: Option<Shown<'j, S>>,
+    pub(super) objective: Option<&'j Arc<Echo>>,
+    pub(super) outputs: Listed<'j, S>,
+    pub(super) gradients: Option<Listed<'j, S>>,
+    pub(super) input_gradients: Option<Listed<'j, S>>,
+    pub(super) regularization: Option<(S, Option<Listed<'j, S>>)>,
     pub(super) stats: Option<Vec<Stats>>,
     pub(super) certificate: Option<Certificate>,
     pub(super) trace: Option<Vec<Entry<'j, S>>>,
     pub(super) non_finite: Option<NonFinite>,
     pub(super) request_hash: &'j str,
+    /// What replies to such problems have in common, if it is kept.
+    pub(super) place: Option<&'j Place>,
+}
+
+/// A value of a reply.
+enum Part<'a, S: Clone> {
+    Number(S),
+    Tensor(&'a Shown<'a, S>),
+    Name(&'a str),
+}
+
+/// How values are written.
+#[derive(Clone, Copy)]
+enum Values {
+    As(Encoding),
+    /// A mark for each.
+    Marks,
 }
 
 /// One node of the trace.
 #[derive(Debug)]
-pub(super) struct Entry<'j, S> {
+pub(super) struct Entry<'j, S: Clone> {
     pub(super) id: &'j str,
     pub(super) op: &'j str,
     pub(super) inputs: &'j [String],
     /// `a`, `z`, `dE_da`, `dE_dz`, those that there are.
-    pub(super) tensors: Vec<(&'static str, Tensor<S>)>,
+    pub(super) tensors: [Option<(&'static str, Shown<'j, S>)>; 4],
 }
 
-impl<S: Wire> Answer<'_, S> {
+impl<S: Wire + Scalar> Answer<'_, S> {
     /// Whether every number is finite.
     pub(super) fn is_finite(&self) -> bool {
-        let finite = |tensor: &Tensor<S>| all_finite(tensor.data());
-        let named = |list: &Named<S>| list.iter().all(|(_, tensor)| finite(tensor));
+        let named = |list: &Listed<'_, S>| list.iter().all(|(_, shown)| shown.is_finite());
         self.loss.is_none_or(super::super::tensor::scalar::Float::is_finite)
-            && self.losses.as_ref().is_none_or(finite)
+            && self.losses.as_ref().is_none_or(Shown::is_finite)
             && named(&self.outputs)
             && self.gradients.as_ref().is_none_or(named)
             && self.input_gradients.as_ref().is_none_or(named)
-            && self.trace.iter().flatten().all(|entry| entry.tensors.iter().all(|(_, tensor)| finite(tensor)))
+            && self.trace.iter().flatten().all(|entry| entry.tensors.iter().flatten().all(|(_, shown)| shown.is_finite()))
     }
 
     /// The reply in a form.
@@ -66,16 +87,74 @@ impl<S: Wire> Answer<'_, S> {
     }
 
     fn json(&self, encoding: Encoding) -> Vec<u8> {
+        let plain = self.stats.is_none() && self.certificate.is_none() && self.non_finite.is_none();
+        let place = self.place.filter(|_| plain);
+        let skeleton = place.and_then(|place| place.skeleton(self.objective, || self.written(Values::Marks)));
+        let Some(skeleton) = skeleton else { return self.written(Values::As(encoding)) };
+        let filled = self.filled(skeleton, encoding);
+        debug_assert_eq!(String::from_utf8_lossy(&filled), String::from_utf8_lossy(&self.written(Values::As(encoding))));
+        filled
+    }
+
+    /// The reply with its values put into what it has in common with others.
+    fn filled(&self, skeleton: &Skeleton, encoding: Encoding) -> Vec<u8> {
         let mut w = Writer::with_capacity(self.text_bytes(encoding));
-        let named = |w: &mut Writer, list: &Named<S>| {
-            w.object(|w| list.iter().for_each(|(name, tensor)| w.key(name).tensor(tensor.shape(), tensor.data(), encoding)));
+        let mut pieces = skeleton.pieces();
+        let mut piece = |w: &mut Writer| w.piece(pieces.next().unwrap_or_default());
+        self.parts(|part| {
+            piece(&mut w);
+            match part {
+                Part::Number(x) => w.number(x),
+                Part::Tensor(shown) => w.tensor(shown.shape, &shown.data, encoding),
+                Part::Name(name) => w.string(name),
+            }
+        });
+        piece(&mut w);
+        w.into_bytes()
+    }
+
+    /// What stands in place of the marks, in their order.
+    fn parts<'a>(&'a self, mut visit: impl FnMut(Part<'a, S>)) {
+        let tensors = |list: &'a Listed<'_, S>, visit: &mut dyn FnMut(Part<'a, S>)| {
+            list.iter().for_each(|(_, shown)| visit(Part::Tensor(shown)));
+        };
+        self.loss.into_iter().for_each(|loss| visit(Part::Number(loss)));
+        self.losses.iter().for_each(|losses| visit(Part::Tensor(losses)));
+        for list in [Some(&self.outputs), self.gradients.as_ref(), self.input_gradients.as_ref()].into_iter().flatten() {
+            tensors(list, &mut visit);
+        }
+        if let Some((loss, gradients)) = &self.regularization {
+            visit(Part::Number(*loss));
+            gradients.iter().for_each(|list| tensors(list, &mut visit));
+        }
+        for entry in self.trace.iter().flatten() {
+            entry.tensors.iter().flatten().for_each(|(_, shown)| visit(Part::Tensor(shown)));
+        }
+        visit(Part::Name(self.request_hash));
+    }
+
+    fn written(&self, values: Values) -> Vec<u8> {
+        let mut w = match values {
+            Values::As(encoding) => Writer::with_capacity(self.text_bytes(encoding)),
+            Values::Marks => Writer::new(),
+        };
+        let tensor = |w: &mut Writer, shown: &Shown<'_, S>| match values {
+            Values::As(encoding) => w.tensor(shown.shape, &shown.data, encoding),
+            Values::Marks => w.raw(&[MARK]),
+        };
+        let number = |w: &mut Writer, x: S| match values {
+            Values::As(_) => w.number(x),
+            Values::Marks => w.raw(&[MARK]),
+        };
+        let named = |w: &mut Writer, list: &Listed<'_, S>| {
+            w.object(|w| list.iter().for_each(|(name, shown)| tensor(w.key(name), shown)));
         };
         w.object(|w| {
             if let Some(loss) = self.loss {
-                w.key("loss").number(loss);
+                number(w.key("loss"), loss);
             }
             if let Some(losses) = &self.losses {
-                w.key("losses").tensor(losses.shape(), losses.data(), encoding);
+                tensor(w.key("losses"), losses);
             }
             if let Some(echo) = self.objective {
                 objective(w.key("objective"), echo);
@@ -89,7 +168,7 @@ impl<S: Wire> Answer<'_, S> {
             }
             if let Some((loss, gradients)) = &self.regularization {
                 w.key("regularization").object(|w| {
-                    w.key("loss").number(*loss);
+                    number(w.key("loss"), *loss);
                     if let Some(gradients) = gradients {
                         named(w.key("gradients"), gradients);
                     }
@@ -108,9 +187,7 @@ impl<S: Wire> Answer<'_, S> {
                             w.key("id").string(entry.id);
                             w.key("op").string(entry.op);
                             w.key("inputs").strings(entry.inputs.iter().map(String::as_str));
-                            for (name, tensor) in &entry.tensors {
-                                w.key(name).tensor(tensor.shape(), tensor.data(), encoding);
-                            }
+                            entry.tensors.iter().flatten().for_each(|(name, shown)| tensor(w.key(name), shown));
                         });
                     }
                 });
@@ -118,7 +195,10 @@ impl<S: Wire> Answer<'_, S> {
             if let Some(found) = &self.non_finite {
                 non_finite(w.key("non_finite"), found);
             }
-            self.meta(w.key("meta"));
+            meta_by::<S>(w.key("meta"), |w| match values {
+                Values::As(_) => w.string(self.request_hash),
+                Values::Marks => w.raw(&[MARK]),
+            });
         });
         w.into_bytes()
     }
@@ -127,11 +207,11 @@ impl<S: Wire> Answer<'_, S> {
     fn text_bytes(&self, encoding: Encoding) -> usize {
         /// Braces, a member's name, a node's op and the names of its inputs.
         const AROUND: usize = 64;
-        let of = |tensor: &Tensor<S>| AROUND + encoding.text_bytes::<S>(tensor.shape().size());
-        let named = |list: &Named<S>| list.iter().map(|(_, tensor)| of(tensor)).sum::<usize>();
+        let of = |shown: &Shown<'_, S>| AROUND + encoding.text_bytes::<S>(shown.data.len());
+        let named = |list: &Listed<'_, S>| list.iter().map(|(_, shown)| of(shown)).sum::<usize>();
         let regularization = self.regularization.as_ref().and_then(|(_, gradients)| gradients.as_ref());
         let lists = [self.gradients.as_ref(), self.input_gradients.as_ref(), regularization];
-        let entry = |entry: &Entry<'_, S>| 2 * AROUND + entry.tensors.iter().map(|(_, tensor)| of(tensor)).sum::<usize>();
+        let entry = |entry: &Entry<'_, S>| 2 * AROUND + entry.tensors.iter().flatten().map(|(_, shown)| of(shown)).sum::<usize>();
         16 * AROUND
             + self.losses.as_ref().map_or(0, of)
             + named(&self.outputs)
@@ -146,7 +226,7 @@ impl<S: Wire> Answer<'_, S> {
     fn safetensors(&self) -> Vec<u8> {
         let mut file = File::default();
         if let Some(losses) = &self.losses {
-            file.put("losses", losses);
+            file.lend("losses", losses.shape, &losses.data);
         }
         let lists = [("outputs", Some(&self.outputs)), ("gradients", self.gradients.as_ref())];
         let regularization = self.regularization.as_ref().and_then(|(_, gradients)| gradients.as_ref());
@@ -154,13 +234,13 @@ impl<S: Wire> Answer<'_, S> {
             .into_iter()
             .chain([("input_gradients", self.input_gradients.as_ref()), ("regularization/gradients", regularization)]);
         for (folder, list) in lists {
-            for (name, tensor) in list.into_iter().flatten() {
-                file.put(format!("{folder}/{name}"), tensor);
+            for (name, shown) in list.into_iter().flatten() {
+                file.lend(format!("{folder}/{name}"), shown.shape, &shown.data);
             }
         }
         for entry in self.trace.iter().flatten() {
-            for (name, tensor) in &entry.tensors {
-                file.put(format!("trace/{}/{name}", entry.id), tensor);
+            for (name, shown) in entry.tensors.iter().flatten() {
+                file.lend(format!("trace/{}/{name}", entry.id), shown.shape, &shown.data);
             }
         }
         let mut metadata = Vec::new();
@@ -197,15 +277,19 @@ pub(super) fn text(write: &dyn Fn(&mut Writer)) -> String {
 
 /// Who answered, in what, to which request.
 pub(super) fn meta<S: Wire>(w: &mut Writer, request_hash: &str) {
+    meta_by::<S>(w, |w| w.string(request_hash));
+}
+
+fn meta_by<S: Wire>(w: &mut Writer, hash: impl FnOnce(&mut Writer)) {
     w.object(|w| {
         w.key("engine").string(ENGINE);
         w.key("dtype").string(S::DTYPE);
-        w.key("request_hash").string(request_hash);
+        hash(w.key("request_hash"));
     });
 }
 
 /// Attributes with their values, members of an object; those that are absent are left out.
-pub(super) fn attributes(w: &mut Writer, values: &Values) {
+pub(super) fn attributes(w: &mut Writer, values: &Attributes) {
     for (name, value) in values.iter() {
         match value {
             Value::Absent => {}

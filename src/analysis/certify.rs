@@ -1,7 +1,7 @@
 //! The certificate of a gradient: the run repeated in double-double arithmetic (32 digits), and how many decimal digits of each
 //! number that was answered are the same.
 
-use super::answer::Named;
+use super::shown::Listed;
 use crate::ops::Scalar;
 use crate::spec::write::Writer;
 use crate::tensor::{DoubleDouble, Float, Shape};
@@ -46,8 +46,8 @@ fn tenths(digits: f64) -> f64 {
 impl Certificate {
     /// Compare gradients, and those of inputs, with exact ones of the same names and shapes.
     pub(super) fn new<S: Scalar>(
-        gradients: (&Named<S>, &Named<DoubleDouble>),
-        inputs: Option<(&Named<S>, &Named<DoubleDouble>)>,
+        gradients: (&Listed<'_, S>, &Listed<'_, DoubleDouble>),
+        inputs: Option<(&Listed<'_, S>, &Listed<'_, DoubleDouble>)>,
     ) -> Self {
         let mut certificate = Self { digits: Vec::new(), input_digits: Vec::new(), worst: None };
         certificate.digits = certificate.compare(gradients);
@@ -57,19 +57,20 @@ impl Certificate {
         certificate
     }
 
-    fn compare<S: Scalar>(&mut self, (given, exact): (&Named<S>, &Named<DoubleDouble>)) -> Vec<(String, f64)> {
+    fn compare<S: Scalar>(&mut self, (given, exact): (&Listed<'_, S>, &Listed<'_, DoubleDouble>)) -> Vec<(String, f64)> {
         let mut least = Vec::with_capacity(given.len());
-        for ((name, tensor), (_, exact)) in given.iter().zip(exact) {
+        for ((name, shown), (_, exact)) in given.iter().zip(exact) {
+            let name = (*name).to_owned();
             let mut fewest = MOST;
-            for (at, (given, &exact)) in tensor.data().iter().zip(exact.data()).enumerate() {
+            for (at, (given, &exact)) in shown.data.iter().zip(&*exact.data).enumerate() {
                 let digits = digits(given.to_f64(), exact);
                 fewest = fewest.min(digits);
                 if self.worst.as_ref().is_none_or(|worst| digits < worst.digits) {
                     let (given, exact) = (given.to_f64(), exact.to_f64());
-                    self.worst = Some(Worst { name: name.clone(), shape: tensor.shape(), at, digits, given, exact });
+                    self.worst = Some(Worst { name: name.clone(), shape: shown.shape, at, digits, given, exact });
                 }
             }
-            least.push((name.clone(), fewest));
+            least.push((name, fewest));
         }
         least
     }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use super::answer::{Answer, Entry, Named};
+use super::answer::{Answer, Entry};
 use super::certify::Certificate;
-use super::memo::Recalled;
-use super::run::{Job, Run, gradient, input_gradient};
+use super::memo::{Known, Recalled};
+use super::run::{Job, Run};
+use super::shown::{Listed, Shown};
+use super::skeleton::Place;
 use super::stats::Work;
 use super::{
     Analysis, Cost, DOUBLE_DOUBLE_FLOPS, Failure, Form, Guard, Library, Posed, Prepared, Reply, Request, picture, pose,
@@ -17,7 +19,7 @@ use crate::ops::Scalar;
 use crate::spec::problem::{Options, Precision};
 use crate::spec::write::Wire;
 use crate::tape::Sweep;
-use crate::tensor::{DoubleDouble, Shape, Tensor};
+use crate::tensor::{DoubleDouble, Shape};
 
 /// A problem that is ready to run.
 struct Ready {
@@ -28,6 +30,8 @@ struct Ready {
     cost: Cost,
     request_hash: String,
     stats: Option<Work>,
+    /// What the replies to such problems have in common, where they are known.
+    place: Option<Arc<Place>>,
 }
 
 /// `POST /v1/gradients`.
@@ -54,8 +58,8 @@ pub const FORWARD: Analysis = Analysis {
 fn prepare(request: Request<'_>, form: Form, limits: &Limits, backward: bool) -> Result<Box<dyn Prepared>, Failure> {
     let memo = request.library.map(Library::memo);
     let recalled = memo.map_or(Recalled::Unfit, |memo| memo.recall(request, backward, limits));
-    let (job, options, request_hash) = match recalled {
-        Recalled::Known(job, options) => (job, options, request_hash(request)),
+    let (job, options, request_hash, place) = match recalled {
+        Recalled::Known(Known { job, options, place }) => (job, options, request_hash(request), Some(place)),
         other => {
             let need = if backward { Need::Loss } else { Need::Outputs };
             let (posed, ()) = pose(request, None, need, limits, |_, _, _| Some(()))?;
@@ -64,7 +68,7 @@ fn prepare(request: Request<'_>, form: Form, limits: &Limits, backward: bool) ->
             if let (Some(memo), Recalled::New(key), false) = (memo, other, names_network) {
                 memo.learn(key, &job, &options);
             }
-            (job, options, request_hash)
+            (job, options, request_hash, None)
         }
     };
     let mut cost = cost(&job, &options, backward);
@@ -74,7 +78,7 @@ fn prepare(request: Request<'_>, form: Form, limits: &Limits, backward: bool) ->
         cost.bytes = cost.bytes.saturating_add(work.elements().saturating_mul(8));
     }
     within(cost, limits)?;
-    Ok(Box::new(Ready { job: Arc::new(job), options, form, backward, cost, request_hash, stats }))
+    Ok(Box::new(Ready { job: Arc::new(job), options, form, backward, cost, request_hash, stats, place }))
 }
 
 fn cost(job: &Job, options: &Options, backward: bool) -> Cost {
@@ -130,12 +134,17 @@ impl Ready {
         } else {
             shards::sweep(&self.job, self.backward, guard).map_err(Failure::Stopped)?
         };
+        let penalties = if lowered.penalties.is_empty() || !self.backward {
+            None
+        } else {
+            Some(run.backward_penalties(guard).map_err(Failure::Stopped)?)
+        };
         let outputs = lowered.outputs.iter().map(|&i| &lowered.nodes[i]);
         let mut answer = Answer {
             loss: run.loss(),
-            losses: run.losses().cloned(),
-            objective: lowered.objective.as_ref().map(|objective| &*objective.echo),
-            outputs: outputs.map(|node| (node.id.clone(), run.value(node.z).clone())).collect(),
+            losses: run.losses().map(Shown::from),
+            objective: lowered.objective.as_ref().map(|objective| &objective.echo),
+            outputs: outputs.map(|node| (node.id.as_str(), run.value(node.z).into())).collect(),
             gradients: None,
             input_gradients: None,
             regularization: None,
@@ -144,15 +153,12 @@ impl Ready {
             trace: self.trace(&run, sweep.as_ref()),
             non_finite: None,
             request_hash: &self.request_hash,
+            place: self.place.as_deref(),
         };
         if let Some(sweep) = &sweep {
             let gradients = if self.options.per_sample { self.per_sample(&run, guard)? } else { self.gradients(sweep) };
             answer.gradients = Some(gradients);
-            if !self.job.selection.inputs.is_empty() {
-                let inputs = self.job.selection.inputs.iter().map(|&i| &lowered.inputs[i]);
-                let gradient = |input| input_gradient(sweep, input, lowered.graph.shape(input.leaf));
-                answer.input_gradients = Some(inputs.map(|input| (input.name.clone(), gradient(input))).collect());
-            }
+            answer.input_gradients = Some(self.input_gradients(sweep)).filter(|list| !list.is_empty());
         }
         if let Some(work) = &self.stats {
             answer.stats = Some(work.run::<S>(lowered, guard).map_err(Failure::Stopped)?);
@@ -161,12 +167,7 @@ impl Ready {
             answer.certificate = Some(self.certify(&answer, guard)?);
         }
         if !lowered.penalties.is_empty() {
-            let gradients = if self.backward {
-                Some(self.gradients(&run.backward_penalties(guard).map_err(Failure::Stopped)?))
-            } else {
-                None
-            };
-            answer.regularization = Some((run.penalty(), gradients));
+            answer.regularization = Some((run.penalty(), penalties.as_ref().map(|sweep| self.gradients(sweep))));
         }
         if !answer.is_finite() {
             answer.non_finite = Some(run.first_non_finite(guard).map_err(Failure::Stopped)?);
@@ -176,57 +177,60 @@ impl Ready {
 
     /// The same gradients in double-double arithmetic, beside those of the answer.
     fn certify<S: Scalar>(&self, answer: &Answer<'_, S>, guard: Guard<'_>) -> Result<Certificate, Failure> {
-        let lowered = &self.job.lowered;
         let run: Run<'_, DoubleDouble> = self.job.forward(guard).map_err(Failure::Stopped)?;
         let sweep = run.backward(guard).map_err(Failure::Stopped)?;
         let exact = if self.options.per_sample { self.per_sample(&run, guard)? } else { self.gradients(&sweep) };
-        let inputs = self.job.selection.inputs.iter().map(|&i| &lowered.inputs[i]);
-        let inputs = inputs.map(|input| (input.name.clone(), input_gradient(&sweep, input, lowered.graph.shape(input.leaf))));
-        let inputs: Named<DoubleDouble> = inputs.collect();
-        let none = Named::<S>::new();
+        let inputs = self.input_gradients(&sweep);
+        let none = Listed::<S>::new();
         let given = answer.gradients.as_ref().unwrap_or(&none);
         Ok(Certificate::new((given, &exact), answer.input_gradients.as_ref().map(|given| (given, &inputs))))
     }
 
-    fn gradients<S: Scalar>(&self, sweep: &Sweep<S>) -> Named<S> {
+    fn gradients<'s, S: Scalar>(&'s self, sweep: &'s Sweep<S>) -> Listed<'s, S> {
         let asked = self.job.selection.parameters.iter().map(|&i| &self.job.lowered.parameters[i]);
-        asked.map(|parameter| (parameter.name.clone(), gradient(sweep, parameter))).collect()
+        asked.map(|parameter| (parameter.name.as_str(), Shown::gradient(sweep, parameter))).collect()
+    }
+
+    fn input_gradients<'s, S: Scalar>(&'s self, sweep: &'s Sweep<S>) -> Listed<'s, S> {
+        let lowered = &self.job.lowered;
+        let asked = self.job.selection.inputs.iter().map(|&i| &lowered.inputs[i]);
+        let shown = |leaf| Shown::bar(sweep.cotangent(leaf), lowered.graph.shape(leaf));
+        asked.map(|input| (input.name.as_str(), shown(input.leaf))).collect()
     }
 
     /// The gradient of every sample's own loss, stacked along a leading sample axis.
-    fn per_sample<S: Scalar>(&self, run: &Run<'_, S>, guard: Guard<'_>) -> Result<Named<S>, Failure> {
+    fn per_sample<S: Scalar>(&self, run: &Run<'_, S>, guard: Guard<'_>) -> Result<Listed<'_, S>, Failure> {
         let samples = self.job.lowered.samples;
         let asked = || self.job.selection.parameters.iter().map(|&i| &self.job.lowered.parameters[i]);
         let mut data: Vec<Vec<S>> = asked().map(|parameter| Vec::with_capacity(samples * parameter.shape.size())).collect();
         for sample in 0..samples {
             let sweep = run.backward_sample(sample, guard).map_err(Failure::Stopped)?;
             for (data, parameter) in data.iter_mut().zip(asked()) {
-                data.extend_from_slice(gradient(&sweep, parameter).data());
+                data.extend_from_slice(&Shown::gradient(&sweep, parameter).data);
             }
         }
         let stacked = asked().zip(data).map(|(parameter, data)| {
             let shape =
                 Shape::batched(samples, parameter.shape.dims()).expect("priced below the limits, one axis below the most");
-            (parameter.name.clone(), Tensor::new(shape, data))
+            (parameter.name.as_str(), Shown::owned(shape, data))
         });
         Ok(stacked.collect())
     }
 
-    fn trace<S: Scalar>(&self, run: &Run<'_, S>, sweep: Option<&Sweep<S>>) -> Option<Vec<Entry<'_, S>>> {
+    fn trace<'s, S: Scalar>(&'s self, run: &'s Run<'_, S>, sweep: Option<&'s Sweep<S>>) -> Option<Vec<Entry<'s, S>>> {
         if self.options.trace == crate::spec::problem::Trace::None {
             return None;
         }
         let graph = &self.job.lowered.graph;
-        let bar = |sweep: &Sweep<S>, id| sweep.cotangent(id).cloned().unwrap_or_else(|| Tensor::zeros(graph.shape(id)));
+        let bar = |sweep: &'s Sweep<S>, id| Shown::bar(sweep.cotangent(id), graph.shape(id));
         let entry = |&i: &usize| {
             let node = &self.job.lowered.nodes[i];
-            let mut tensors = Vec::with_capacity(4);
-            tensors.extend(node.a.map(|a| ("a", run.value(a).clone())));
-            tensors.push(("z", run.value(node.z).clone()));
-            if let Some(sweep) = sweep {
-                tensors.extend(node.a.map(|a| ("dE_da", bar(sweep, a))));
-                tensors.push(("dE_dz", bar(sweep, node.z)));
-            }
+            let tensors = [
+                node.a.map(|a| ("a", run.value(a).into())),
+                Some(("z", run.value(node.z).into())),
+                sweep.zip(node.a).map(|(sweep, a)| ("dE_da", bar(sweep, a))),
+                sweep.map(|sweep| ("dE_dz", bar(sweep, node.z))),
+            ];
             Entry { id: &node.id, op: &node.op, inputs: &node.inputs, tensors }
         };
         Some(self.job.selection.trace.iter().map(entry).collect())

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Request;
 use super::run::Job;
+use super::skeleton::Place;
 use crate::config::Limits;
 use crate::lower::Slot;
 use crate::spec::fault::{At, Faults};
@@ -31,21 +32,30 @@ const SEEN: usize = 4096;
 /// Patterns by their texts; those used longest ago go out.
 #[derive(Debug)]
 pub(super) struct Memo {
-    known: Mutex<Known>,
+    known: Mutex<Patterns>,
     budget: usize,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct Patterns {
     by_key: HashMap<Arc<[u8]>, Entry>,
     by_use: BTreeMap<u64, Arc<[u8]>>,
     uses: u64,
+    /// The key that came last, which mostly comes again.
+    latest: Option<Latest>,
     bytes: usize,
     /// Digests of keys that came once: one that never comes again is not worth keeping.
     seen: HashSet<u64>,
     hasher: RandomState,
+}
+
+#[derive(Debug, Clone)]
+struct Latest {
+    key: Arc<[u8]>,
+    sizes: Arc<[Arc<Pattern>]>,
+    used: u64,
 }
 
 #[derive(Debug)]
@@ -61,6 +71,7 @@ struct Pattern {
     job: Job,
     options: Arc<Options>,
     slots: Vec<Slot>,
+    place: Arc<Place>,
 }
 
 /// What a memo holds and how it was used.
@@ -77,11 +88,19 @@ pub struct Remembered {
 /// What became of a problem.
 pub(super) enum Recalled {
     /// It was lowered before; here it is with its own numbers.
-    Known(Job, Arc<Options>),
+    Known(Known),
     /// It may be kept under this key.
     New(Key),
     /// It is none to be kept.
     Unfit,
+}
+
+/// A problem that was lowered before.
+pub(super) struct Known {
+    pub(super) job: Job,
+    pub(super) options: Arc<Options>,
+    /// What its reply has in common with others.
+    pub(super) place: Arc<Place>,
 }
 
 /// What a problem is known by.
@@ -101,7 +120,7 @@ impl Memo {
         Remembered { bytes, hits: self.hits.load(Ordering::Relaxed), misses: self.misses.load(Ordering::Relaxed) }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, Patterns> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -111,15 +130,20 @@ impl Memo {
         if parts || request.problem.len() > LONGEST_PROBLEM {
             return Recalled::Unfit;
         }
+        let latest = self.known().latest();
+        if let Some(known) = latest.and_then(|latest| latest.recalled(request.problem, backward, limits)) {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+            return Recalled::Known(known);
+        }
         let Some(skimmed) = Skimmed::of(request.problem, backward, limits) else { return Recalled::Unfit };
         let Skimmed { key, batch, parameters } = skimmed;
         let sizes = self.known().get(&key);
         let mut given = Problem::default();
         let names = match sizes {
             Some(sizes) => {
-                if let Some((job, options)) = recalled(&sizes, batch, parameters, &mut given, limits) {
+                if let Some(known) = recalled(&sizes, batch, parameters, &mut given, limits) {
                     self.hits.fetch_add(1, Ordering::Relaxed);
-                    return Recalled::Known(job, options);
+                    return Recalled::Known(known);
                 }
                 given.parameters.into_iter().map(|(name, _)| name).collect()
             }
@@ -140,7 +164,9 @@ impl Memo {
             return;
         }
         let Some(slots) = job.lowered.slots(&key.names) else { return };
-        let pattern = Pattern { job: job.without_numbers(&slots), options: Arc::clone(options), slots };
+        // A reply names what the problem names, some of it in several places.
+        let place = Arc::new(Place::new(1024 + 4 * key.text.len()));
+        let pattern = Pattern { job: job.without_numbers(&slots), options: Arc::clone(options), slots, place };
         let others = known.take(&key.text);
         let samples = pattern.samples();
         let others = others.iter().filter(|other| other.samples() != samples).take(SIZES - 1).cloned();
@@ -170,7 +196,7 @@ fn recalled(
     parameters: Option<Json<'_>>,
     given: &mut Problem<'_>,
     limits: &Limits,
-) -> Option<(Job, Arc<Options>)> {
+) -> Option<Known> {
     let mut faults = Faults::new(1);
     let options = &sizes.first()?.options;
     let reading = Reading { limits, allow_non_finite: options.allow_non_finite, allow_init: false };
@@ -184,12 +210,12 @@ fn recalled(
         return None;
     }
     let lowered = pattern.job.lowered.renewed(&pattern.slots, &given.parameters, batch)?;
-    Some((pattern.job.over(lowered), Arc::clone(options)))
+    Some(Known { job: pattern.job.over(lowered), options: Arc::clone(options), place: Arc::clone(&pattern.place) })
 }
 
-impl Known {
+impl Patterns {
     fn get(&mut self, key: &[u8]) -> Option<Arc<[Arc<Pattern>]>> {
-        let Self { by_key, by_use, uses, .. } = self;
+        let Self { by_key, by_use, uses, latest, .. } = self;
         let entry = by_key.get_mut(key)?;
         if entry.used != *uses {
             let key = by_use.remove(&entry.used)?;
@@ -197,7 +223,17 @@ impl Known {
             entry.used = *uses;
             by_use.insert(*uses, key);
         }
-        Some(Arc::clone(&entry.sizes))
+        let sizes = Arc::clone(&entry.sizes);
+        if latest.as_ref().is_none_or(|latest| latest.used != *uses) {
+            let key = Arc::clone(by_use.get(uses)?);
+            *latest = Some(Latest { key, sizes: Arc::clone(&sizes), used: *uses });
+        }
+        Some(sizes)
+    }
+
+    /// The key that came last, if there is none newer.
+    fn latest(&self) -> Option<Latest> {
+        self.latest.as_ref().filter(|latest| latest.used == self.uses).cloned()
     }
 
     /// Whether a key came before.
@@ -215,8 +251,17 @@ impl Known {
     fn take(&mut self, key: &[u8]) -> Arc<[Arc<Pattern>]> {
         let Some(Entry { sizes, used, bytes }) = self.by_key.remove(key) else { return [].into() };
         self.by_use.remove(&used);
+        self.latest = self.latest.take().filter(|latest| latest.used != used);
         self.bytes -= bytes;
         sizes
+    }
+}
+
+impl Latest {
+    /// The problem by one of these patterns, if its text is that of the key.
+    fn recalled(&self, text: &[u8], backward: bool, limits: &Limits) -> Option<Known> {
+        let (batch, parameters) = numbers(text, &self.key, backward, limits)?;
+        recalled(&self.sizes, batch, parameters, &mut Problem::default(), limits)
     }
 }
 
@@ -230,7 +275,7 @@ impl Pattern {
         const EACH: usize = 64;
         let slots = self.slots.iter().map(|slot| EACH + slot.name.len()).sum::<usize>();
         let options = self.options.wrt.iter().flatten().map(|name| EACH + name.len()).sum::<usize>();
-        1024 + self.job.heap_bytes() + slots + options
+        1024 + self.job.heap_bytes() + slots + options + self.place.room()
     }
 }
 
@@ -286,6 +331,23 @@ impl<'a> Skimmed<'a> {
     }
 }
 
+/// What [`Skimmed::of`] finds in a text, if its key is this one, which belongs to a problem that was right.
+fn numbers<'a>(text: &'a [u8], key: &[u8], backward: bool, limits: &Limits) -> Option<(Json<'a>, Option<Json<'a>>)> {
+    let (mut batch, mut parameters) = (None, None);
+    let mut rest = key.strip_prefix(&[u8::from(backward)])?;
+    let mut at = 0;
+    while let Some(mark) = memchr::memchr(MARK, rest) {
+        let before = &rest[..mark];
+        text[at..].starts_with(before).then_some(())?;
+        let name = before.trim_ascii_end().strip_suffix(b":")?.trim_ascii_end();
+        let slot = if name.ends_with(b"\"batch\"") { &mut batch } else { &mut parameters };
+        let (json, end) = json::member_at(text, at + mark, limits)?;
+        *slot = Some(json);
+        (at, rest) = (end, &rest[mark + 1..]);
+    }
+    (text[at..] == *rest).then_some((batch?, parameters))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -297,8 +359,12 @@ mod tests {
         let key = skimmed.as_ref().map(|skimmed| String::from_utf8_lossy(&skimmed.key[1..]).replace('\0', "#"));
         assert_eq!(key.as_deref(), expect, "{text}");
         let Ok(Json::Object(whole)) = json::parse(text.as_bytes(), &limits) else { return };
-        if let Some(Skimmed { batch, parameters, .. }) = &skimmed {
+        if let Some(Skimmed { batch, parameters, key }) = &skimmed {
             assert_eq!((Some(batch), parameters.as_ref()), (whole.get("batch"), whole.get("parameters")), "{text}");
+            let found = numbers(text.as_bytes(), key, true, &limits);
+            assert_eq!(found, Some((batch.clone(), parameters.clone())), "{text} by its key");
+            assert_eq!(numbers(text.as_bytes(), key, false, &limits), None);
+            assert_eq!(numbers(format!("{text} ").as_bytes(), key, true, &limits), None);
         }
     }
 
@@ -328,6 +394,31 @@ mod tests {
             (r#"{"a":"\"#, None),
         ] {
             check(text, key);
+        }
+    }
+
+    #[test]
+    fn a_key_knows_its_texts_from_others() {
+        let limits = Limits::default();
+        let key = Skimmed::of(br#"{"x":1,"parameters" : {"w":1} ,"batch":{"n":[1,2]},"y":2}"#, true, &limits)
+            .expect("it has a batch")
+            .key;
+        for (text, known) in [
+            (r#"{"x":1,"parameters" : {"w":[3, 4]} ,"batch":{"m":null},"y":2}"#, true),
+            (r#"{"x":1,"parameters" : 7 ,"batch":[],"y":2}"#, true),
+            (r#"{"x":1,"parameters" :  7 ,"batch":[],"y":2}"#, false),
+            (r#"{"x":1,"batch" : {"w":1} ,"parameters":{"n":[1,2]},"y":2}"#, false),
+            (r#"{"x":2,"parameters" : {"w":1} ,"batch":{"n":[1,2]},"y":2}"#, false),
+            (r#"{"x":1,"parameters" : {"w":1} ,"batch":{"n":[1,2]},"y":3}"#, false),
+            (r#"{"x":1,"parameters" : {"w":1} ,"batch":{"n":[1,2]},"y":2}}"#, false),
+            (r#"{"x":1,"parameters" : {"w":1} ,"batch":{"n":[1,2]},"#, false),
+            (r#"{"x":1,"parameters" : {"w":1} ,"batch":"#, false),
+            (r#"{"x":1,"parameters" : {"w":1"#, false),
+            ("", false),
+        ] {
+            let found = numbers(text.as_bytes(), &key, true, &limits);
+            assert_eq!(found.is_some(), known, "{text}");
+            assert_eq!(Skimmed::of(text.as_bytes(), true, &limits).is_some_and(|skimmed| skimmed.key == key), known, "{text}");
         }
     }
 

@@ -29,6 +29,8 @@ mod run;
 mod sealed;
 mod shards;
 mod sheet;
+mod shown;
+mod skeleton;
 mod stats;
 mod stored;
 mod validate;

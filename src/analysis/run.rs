@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::graph::{NodeId, Plan};
-use crate::lower::{Input, Lowered, Objective, Parameter, Selection, Slot, Traced};
+use crate::lower::{Lowered, Objective, Selection, Slot, Traced};
 use crate::ops::Scalar;
 use crate::tape::{Backprop, Sweep, Tape};
 use crate::tensor::{Shape, Tensor};
@@ -223,18 +223,4 @@ pub(super) fn owner(parameter: &str) -> String {
 pub(super) struct NonFinite {
     pub(super) first_node: String,
     pub(super) pass: &'static str,
-}
-
-/// The gradient of a parameter; zeros where no path leads from it to the objective.
-pub(super) fn gradient<S: Scalar>(sweep: &Sweep<S>, parameter: &Parameter) -> Tensor<S> {
-    match (sweep.cotangent(parameter.leaf), parameter.element) {
-        (Some(bar), None) => bar.clone(),
-        (Some(bar), Some(element)) => Tensor::scalar(bar.data()[element as usize]),
-        (None, _) => Tensor::zeros(parameter.shape),
-    }
-}
-
-/// The gradient of an input.
-pub(super) fn input_gradient<S: Scalar>(sweep: &Sweep<S>, input: &Input, shape: Shape) -> Tensor<S> {
-    sweep.cotangent(input.leaf).cloned().unwrap_or_else(|| Tensor::zeros(shape))
 }

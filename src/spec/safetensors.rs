@@ -5,7 +5,7 @@ use safetensors::{Dtype as Kind, SafeTensors};
 use super::fault::{At, Code, Faults};
 use super::tensor::{Dtype, Reading, TensorSpec};
 use super::write::{Wire, Writer};
-use crate::tensor::Tensor;
+use crate::tensor::{Shape, Tensor};
 
 /// The tensors of a file, by name in order of their names.
 pub fn read(bytes: &[u8], at: At<'_>, reading: Reading<'_>, faults: &mut Faults) -> Option<Vec<(String, TensorSpec)>> {
@@ -44,20 +44,49 @@ pub fn read(bytes: &[u8], at: At<'_>, reading: Reading<'_>, faults: &mut Faults)
 /// A file under way. Header and data keep the order of the calls, so that equal replies are equal bytes (the crate's own writer
 /// goes through a hash map).
 #[derive(Debug)]
-pub struct File<T> {
-    tensors: Vec<(String, Tensor<T>)>,
+pub struct File<'a, T> {
+    tensors: Vec<(String, Numbers<'a, T>)>,
 }
 
-impl<T> Default for File<T> {
+/// Numbers, kept until the file is finished.
+#[derive(Debug)]
+enum Numbers<'a, T> {
+    Shared(Tensor<T>),
+    Lent(Shape, &'a [T]),
+}
+
+impl<T: Wire> Numbers<'_, T> {
+    fn shape(&self) -> Shape {
+        match self {
+            Self::Shared(tensor) => tensor.shape(),
+            Self::Lent(shape, _) => *shape,
+        }
+    }
+
+    fn data(&self) -> &[T] {
+        match self {
+            Self::Shared(tensor) => tensor.data(),
+            Self::Lent(_, data) => data,
+        }
+    }
+}
+
+impl<T> Default for File<'_, T> {
     fn default() -> Self {
         Self { tensors: Vec::new() }
     }
 }
 
-impl<T: Wire> File<T> {
+impl<'a, T: Wire> File<'a, T> {
     /// Add a tensor; its numbers are shared until the file is finished.
     pub fn put(&mut self, name: impl Into<String>, tensor: &Tensor<T>) {
-        self.tensors.push((name.into(), tensor.clone()));
+        self.tensors.push((name.into(), Numbers::Shared(tensor.clone())));
+    }
+
+    /// Add numbers where they stand.
+    pub fn lend(&mut self, name: impl Into<String>, shape: Shape, data: &'a [T]) {
+        debug_assert_eq!(shape.size(), data.len());
+        self.tensors.push((name.into(), Numbers::Lent(shape, data)));
     }
 
     /// The file, with these strings as its metadata.

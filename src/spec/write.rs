@@ -192,6 +192,12 @@ impl Writer {
         self.out.extend_from_slice(json);
     }
 
+    /// Part of a text that was written before: all up to the next value.
+    pub fn piece(&mut self, text: &[u8]) {
+        self.out.extend_from_slice(text);
+        self.follows = false;
+    }
+
     /// A tensor.
     pub fn tensor<T: Wire>(&mut self, shape: Shape, data: &[T], encoding: Encoding) {
         match encoding {

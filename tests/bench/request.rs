@@ -1,5 +1,5 @@
-//! One request from bytes to bytes, without HTTP: microseconds to read, lower, plan and price it, and to run it and write its
-//! answer. Medians of many runs.
+//! One request from bytes to bytes, without HTTP: microseconds to read, lower, plan and price it, new and when it came before with
+//! other numbers, and to run it and write its answer. Medians of many runs.
 //!
 //! `cargo bench --bench request [-- FILE…]`: files are JSON problems, the examples by default.
 
@@ -8,7 +8,7 @@ use std::fs;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use dedz::analysis::{Form, GRADIENTS, Request, prepare};
+use dedz::analysis::{Form, GRADIENTS, Library, Request, prepare};
 use dedz::config::Limits;
 
 #[global_allocator]
@@ -24,7 +24,7 @@ fn main() {
     } else {
         given
     };
-    println!("{:<44}{:>12}{:>12}", "", "prepare µs", "run µs");
+    println!("{:<44}{:>12}{:>12}{:>12}", "", "prepare µs", "known µs", "run µs");
     for file in files {
         let problem = fs::read(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
         measure(&file, &problem);
@@ -32,19 +32,24 @@ fn main() {
 }
 
 fn measure(name: &str, problem: &[u8]) {
-    let limits = Limits::default();
-    let request = Request { problem, ..Request::default() };
-    let (mut preparing, mut running) = (Vec::new(), Vec::new());
+    let (limits, library) = (Limits::default(), Library::new(1 << 30));
+    let new = Request { problem, ..Request::default() };
+    let known = Request { library: Some(&library), ..new };
+    let mut times = [Vec::new(), Vec::new(), Vec::new()];
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
         let started = Instant::now();
-        let prepared = prepare(&GRADIENTS, request, Form::Json, &limits).expect("the file is a problem");
-        let between = Instant::now();
+        black_box(prepare(&GRADIENTS, new, Form::Json, &limits).expect("the file is a problem"));
+        let next = Instant::now();
+        let prepared = prepare(&GRADIENTS, known, Form::Json, &limits).expect("the file is a problem");
+        let last = Instant::now();
         black_box(prepared.run(&|| Ok(())).expect("nothing stops it"));
-        preparing.push((between - started).as_nanos() as f64 / 1e3);
-        running.push(between.elapsed().as_nanos() as f64 / 1e3);
+        for (times, took) in times.iter_mut().zip([next - started, last - next, last.elapsed()]) {
+            times.push(took.as_nanos() as f64 / 1e3);
+        }
     }
-    println!("{name:<44}{:>12.1}{:>12.1}", median(preparing), median(running));
+    let [new, known, run] = times.map(median);
+    println!("{name:<44}{new:>12.1}{known:>12.1}{run:>12.1}");
 }
 
 fn median(mut times: Vec<f64>) -> f64 {
