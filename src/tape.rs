@@ -1,8 +1,8 @@
 //! The two sweeps. They know no op: forward asks each for its value, backward asks each for its vjp.
 
-use crate::graph::{Graph, NodeId, Plan};
+use crate::graph::{Graph, Node, NodeId, Plan};
 use crate::ops::{AnyOp, Cotangents, Point, Scalar};
-use crate::tensor::{Shape, Tensor};
+use crate::tensor::{Shape, Tensor, ahead};
 
 /// How a node's cotangent becomes its inputs' cotangents. Backprop asks the op; a grader may answer wrongly on purpose, at one
 /// node, to see what a mistake would give.
@@ -35,6 +35,38 @@ pub struct Sweep<S> {
     cotangents: Vec<Option<Tensor<S>>>,
 }
 
+/// `f` of the inputs' values; most nodes have few, for which nothing is allocated.
+fn with_inputs<'v, S: 'v, R>(
+    inputs: &[usize],
+    value: impl Fn(usize) -> &'v Tensor<S>,
+    f: impl FnOnce(&[&'v Tensor<S>]) -> R,
+) -> R {
+    match *inputs {
+        [a] => f(&[value(a)]),
+        [a, b] => f(&[value(a), value(b)]),
+        [a, b, c] => f(&[value(a), value(b), value(c)]),
+        [a, b, c, d] => f(&[value(a), value(b), value(c), value(d)]),
+        _ => f(&inputs.iter().map(|&input| value(input)).collect::<Vec<_>>()),
+    }
+}
+
+/// In a graph of at least so many nodes their values do not stay near.
+const LARGE: usize = 4096;
+
+/// Ask early for what lies in `lists` of the inputs of the nodes that come next, in three steps, each of which finds the one before
+/// done: what is asked for takes a while to come.
+fn ask_ahead<S>(nodes: &[Node], lists: &[&[Option<Tensor<S>>]], next: impl Fn(usize) -> Option<usize>) {
+    let of = |steps: usize, ask: fn(&Option<Tensor<S>>)| {
+        let Some(node) = next(steps) else { return };
+        for &input in &nodes[node].inputs {
+            lists.iter().for_each(|list| ask(&list[input]));
+        }
+    };
+    of(6, ahead::place);
+    of(4, ahead::whereabouts);
+    of(2, ahead::numbers);
+}
+
 impl<'g, S: Scalar> Tape<'g, S> {
     /// Compute what the plan needs. `leaf` gives the value of each leaf; `go_on` is asked between nodes.
     ///
@@ -51,8 +83,11 @@ impl<'g, S: Scalar> Tape<'g, S> {
         for (i, node) in nodes.iter().enumerate().filter(|&(i, _)| plan.needed[i]) {
             let value = if let Some(op) = &node.op {
                 go_on()?;
-                let x: Vec<_> = node.inputs.iter().map(|&i| values[i].as_ref().expect("inputs come first and live on")).collect();
-                S::op(op.as_ref()).forward(&x)
+                if nodes.len() >= LARGE {
+                    ask_ahead(nodes, &[&values], |steps| Some(i + steps).filter(|&next| next < nodes.len()));
+                }
+                let value = |i: usize| values[i].as_ref().expect("inputs come first and live on");
+                with_inputs(&node.inputs, value, |x| S::op(op.as_ref()).forward(x))
             } else {
                 leaf(graph.id(i))
             };
@@ -105,14 +140,18 @@ impl<'g, S: Scalar> Tape<'g, S> {
             let Some(op) = &node.op else { continue };
             let Some(y_bar) = slots[i].take() else { continue };
             go_on()?;
+            if nodes.len() >= LARGE {
+                ask_ahead(nodes, &[&self.values, &slots], |steps| i.checked_sub(steps));
+            }
             if node.inputs.iter().any(|&input| self.plan.active[input]) {
                 shapes.clear();
                 shapes.extend(node.inputs.iter().map(|&input| nodes[input].shape));
                 let value = |i: usize| self.values[i].as_ref().unwrap_or(&missing);
-                let x: Vec<_> = node.inputs.iter().map(|&input| value(input)).collect();
-                let at = Point { shapes: &shapes, x: &x, y: value(i) };
                 let mut x_bar = Cotangents::new(&mut slots, &node.inputs, &shapes, &self.plan.active);
-                rules.vjp(self.graph.id(i), op.as_ref(), at, &y_bar, &mut x_bar);
+                with_inputs(&node.inputs, value, |x| {
+                    let at = Point { shapes: &shapes, x, y: value(i) };
+                    rules.vjp(self.graph.id(i), op.as_ref(), at, &y_bar, &mut x_bar);
+                });
             }
             if self.plan.kept_bar[i] {
                 slots[i] = Some(y_bar);

@@ -292,6 +292,7 @@ impl<'a, S: Scalar> Cotangents<'a, S> {
     }
 
     /// Add `factor · y_bar`, of the input's own shape, to the cotangent of input `i`.
+    #[inline(always)]
     pub fn give_scaled(&mut self, i: usize, factor: S, y_bar: &Tensor<S>) {
         if !self.wants(i) {
             return;

@@ -74,10 +74,17 @@ impl<S: Scalar> Op<S> for Neuron {
         let shape = sources[0].shape();
         let bias = self.bias.map_or(S::ZERO, |bias| Self::weight(bias, x));
         let mut a = vec![bias; shape.size()];
-        for (&at, z) in self.weights.iter().zip(sources) {
-            let w = Self::weight(at, x);
-            tensor::add_scaled(&mut a, w, z.data());
-        }
+        tensor::wide::<S, _>(
+            #[inline(always)]
+            || {
+                for (&at, z) in self.weights.iter().zip(sources) {
+                    let w = Self::weight(at, x);
+                    for (a, &z) in a.iter_mut().zip(z.data()) {
+                        *a += w * z;
+                    }
+                }
+            },
+        );
         Tensor::new(shape, a)
     }
 
@@ -93,12 +100,15 @@ impl<S: Scalar> Op<S> for Neuron {
             }
             WeightAt::Shared(input) => x_bar.give(input as usize, Tensor::scalar(w_bar)),
         };
-        for (j, (&weight, z)) in self.weights.iter().zip(sources).enumerate() {
-            if x_bar.wants(self.sources_at + j) {
-                x_bar.give_scaled(self.sources_at + j, Self::weight(weight, at.x), y_bar);
-            }
-            place(weight, lanes::sum_pairs(a_bar, z.data(), |a_bar, z| a_bar * z), x_bar);
-        }
+        tensor::wide::<S, _>(
+            #[inline(always)]
+            || {
+                for (j, (&weight, z)) in self.weights.iter().zip(sources).enumerate() {
+                    x_bar.give_scaled(self.sources_at + j, Self::weight(weight, at.x), y_bar);
+                    place(weight, lanes::sum_pairs(a_bar, z.data(), |a_bar, z| a_bar * z), x_bar);
+                }
+            },
+        );
         if let Some(bias) = self.bias {
             let mut b_bar = S::ZERO;
             for &a_bar in a_bar {

@@ -22,6 +22,7 @@ pub fn sum<S: Float>(x: &[S], f: impl Fn(S) -> S) -> S {
 }
 
 /// `Σ f(xᵢ, zᵢ)` of two slices of the same length.
+#[inline(always)]
 pub fn sum_pairs<S: Float>(x: &[S], z: &[S], f: impl Fn(S, S) -> S) -> S {
     debug_assert_eq!(x.len(), z.len());
     let mut lanes = [S::ZERO; LANES];
@@ -52,6 +53,7 @@ pub fn largest<S: Float>(x: &[S]) -> S {
 }
 
 /// The lanes added pairwise.
+#[inline(always)]
 fn fold<S: Float>(mut lanes: [S; LANES]) -> S {
     let mut half = LANES / 2;
     while half > 0 {

@@ -1,5 +1,6 @@
 //! Numbers and arrays of numbers; the only place that names a kernel.
 
+pub mod ahead;
 mod bytes;
 pub mod decimal;
 pub mod double_double;

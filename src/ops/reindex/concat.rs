@@ -1,10 +1,8 @@
 //! Values joined along an axis; and [`Joined`], which `stack` shares.
 
-use ndarray::{Axis, Slice};
-
 use crate::ops::attributes::{Attribute, Default, Kind};
 use crate::ops::{Arity, Cotangents, Describe, Entry, Flops, Op, Point, Reads, Scalar};
-use crate::tensor::{Shape, ShapeError, Tensor, resolve};
+use crate::tensor::{MAX_RANK, Shape, ShapeError, Tensor, resolve};
 
 pub(in crate::ops) const ENTRY: Entry = Entry {
     name: "concat",
@@ -49,28 +47,44 @@ impl Joined {
                 self.dim
             )));
         }
-        let mut dims = input.dims().to_vec();
-        dims.insert(axis, 1);
-        Ok((input.with_dims(&dims)?, axis))
+        let mut dims = [1; MAX_RANK + 1];
+        dims[..axis].copy_from_slice(&input.dims()[..axis]);
+        dims[axis + 1..rank].copy_from_slice(&input.dims()[axis..]);
+        Ok((input.with_dims(&dims[..rank])?, axis))
     }
 
-    /// The inputs' shapes, those without sample axis repeated for every sample if another has one.
-    fn lifted(inputs: &[Shape]) -> Result<Vec<Shape>, ShapeError> {
-        let Some(samples) = inputs.iter().find_map(Shape::samples) else { return Ok(inputs.to_vec()) };
-        inputs.iter().map(|&input| if input.is_batched() { Ok(input) } else { Shape::batched(samples, input.dims()) }).collect()
+    /// An input's shape, one without sample axis repeated for every sample if another input has them.
+    fn lifted(input: Shape, samples: Option<usize>) -> Result<Shape, ShapeError> {
+        match samples {
+            Some(samples) if !input.is_batched() => Shape::batched(samples, input.dims()),
+            _ => Ok(input),
+        }
     }
 
-    /// Visit each part's range of the joined axis.
-    fn ranges(&self, inputs: &[Shape]) -> Vec<(Shape, Axis, Slice)> {
-        let mut start = 0;
-        let range = |&input: &Shape| {
-            let (part, axis) = self.part(input).expect("checked by the shape rule");
-            let from = start;
-            start += part.dims()[axis];
-            (part, Axis(axis), Slice::from(from..start))
-        };
-        inputs.iter().map(range).collect()
+    /// How the parts lie in the output.
+    fn rows(&self, inputs: &[Shape]) -> Rows {
+        let samples = inputs.iter().find_map(Shape::samples);
+        let part = |&input: &Shape| Self::lifted(input, samples).and_then(|lifted| self.part(lifted));
+        let part = |input: &Shape| part(input).expect("checked by the shape rule");
+        let (first, axis) = part(&inputs[0]);
+        let step: usize = first.dims()[axis + 1..].iter().product();
+        let lengths: Vec<_> = inputs.iter().map(|input| part(input).0.dims()[axis] * step).collect();
+        let mut dims = [0; MAX_RANK];
+        dims[..first.rank()].copy_from_slice(first.dims());
+        dims[axis] = inputs.iter().map(|input| part(input).0.dims()[axis]).sum();
+        let shape = first.with_dims(&dims[..first.rank()]).expect("checked by the shape rule");
+        Rows { shape, count: first.dims()[..axis].iter().product(), lengths, samples }
     }
+}
+
+/// The output as rows, in each of which a piece of every part stands after one of the part before.
+struct Rows {
+    /// The output's shape.
+    shape: Shape,
+    count: usize,
+    /// The length of each part's pieces.
+    lengths: Vec<usize>,
+    samples: Option<usize>,
 }
 
 impl Describe for Joined {
@@ -79,15 +93,17 @@ impl Describe for Joined {
     }
 
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
-        let inputs = Self::lifted(inputs)?;
-        let (first, axis) = self.part(inputs[0])?;
+        let samples = inputs.iter().find_map(Shape::samples);
+        let lifted = Self::lifted(inputs[0], samples)?;
+        let (first, axis) = self.part(lifted)?;
         let mut dims = first.dims().to_vec();
         for &input in &inputs[1..] {
+            let input = Self::lifted(input, samples)?;
             let fits = |(part, _): &(Shape, usize)| {
                 part.rank() == dims.len() && part.dims().iter().zip(&dims).enumerate().all(|(i, (a, b))| i == axis || a == b)
             };
             let Some((part, _)) = self.part(input).ok().filter(fits) else {
-                return Err(ShapeError(format!("{} cannot join {} and {input}: other axes differ", self.name(), inputs[0])));
+                return Err(ShapeError(format!("{} cannot join {} and {input}: other axes differ", self.name(), lifted)));
             };
             dims[axis] = dims[axis].saturating_add(part.dims()[axis]);
         }
@@ -110,21 +126,30 @@ impl Describe for Joined {
 impl<S: Scalar> Op<S> for Joined {
     fn forward(&self, x: &[&Tensor<S>]) -> Tensor<S> {
         let shapes: Vec<_> = x.iter().map(|x| x.shape()).collect();
-        let lifted = Self::lifted(&shapes).expect("checked by the shape rule");
-        let mut y = Tensor::zeros(self.shape(&shapes).expect("checked by the shape rule"));
-        let mut view = y.view_mut();
-        for ((x, &of), (part, axis, range)) in x.iter().zip(&lifted).zip(self.ranges(&lifted)) {
-            view.slice_axis_mut(axis, range).assign(&x.broadcast_to(of).reshape(part).view());
+        let Rows { shape, count, lengths, .. } = self.rows(&shapes);
+        let mut y = Vec::with_capacity(shape.size());
+        for row in 0..count {
+            for (x, &length) in x.iter().zip(&lengths) {
+                // One that is repeated for every sample begins again.
+                let at = (row * length).checked_rem(x.data().len()).unwrap_or_default();
+                y.extend_from_slice(&x.data()[at..at + length]);
+            }
         }
-        y
+        Tensor::new(shape, y)
     }
 
     fn vjp(&self, at: Point<'_, S>, y_bar: &Tensor<S>, x_bar: &mut Cotangents<'_, S>) {
-        let lifted = Self::lifted(at.shapes).expect("checked by the shape rule");
-        for (i, (part, axis, range)) in self.ranges(&lifted).into_iter().enumerate() {
+        let Rows { count, lengths, samples, .. } = self.rows(at.shapes);
+        let whole: usize = lengths.iter().sum();
+        let mut from = 0;
+        for (i, (&length, &input)) in lengths.iter().zip(at.shapes).enumerate() {
             if x_bar.wants(i) {
-                x_bar.give(i, Tensor::from_view(part, &y_bar.view().slice_axis_move(axis, range)).reshape(lifted[i]));
+                let lifted = Self::lifted(input, samples).expect("checked by the shape rule");
+                let mut data = Vec::with_capacity(count * length);
+                (0..count).for_each(|row| data.extend_from_slice(&y_bar.data()[row * whole + from..][..length]));
+                x_bar.give(i, Tensor::new(lifted, data));
             }
+            from += length;
         }
     }
 }
