@@ -16,10 +16,6 @@ use sha2::{Digest, Sha256};
 use super::problem::Error;
 use crate::config::Access;
 
-/// The address of the client at the other end of the connection.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) IpAddr);
-
 /// Whom a quota is counted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Client {
@@ -60,7 +56,7 @@ impl Gate {
     ///
     /// # Errors
     /// No key, an unknown key, or more requests than the client may make.
-    pub(super) fn admit(&self, path: &str, headers: &HeaderMap, peer: Option<Peer>) -> Result<(), Error> {
+    pub(super) fn admit(&self, path: &str, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<(), Error> {
         if (self.keys.is_none() && self.quota.is_none()) || !path.starts_with("/v1/") {
             return Ok(());
         }
@@ -72,7 +68,7 @@ impl Gate {
                 }
                 Client::Key(key)
             }
-            None => Client::Address(peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |Peer(address)| network_of(address))),
+            None => Client::Address(peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), network_of)),
         };
         match &self.quota {
             Some(quota) => quota.take(client, Instant::now()).map_err(Error::OverQuota),
@@ -148,7 +144,7 @@ mod tests {
     fn check(gate: &Gate, path: &str, authorization: Option<&str>, expect: &str) {
         let mut headers = HeaderMap::new();
         headers.extend(authorization.map(|value| (header::AUTHORIZATION, value.parse().expect("a header's value"))));
-        let peer = Peer(IpAddr::from([127, 0, 0, 1]));
+        let peer = IpAddr::from([127, 0, 0, 1]);
         let found = match gate.admit(path, &headers, Some(peer)) {
             Ok(()) => "admitted",
             Err(Error::NoKey) => "no key",

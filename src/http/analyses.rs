@@ -1,5 +1,6 @@
 //! The questions over HTTP: read the body, hand it to the pool, wait for the answer.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use axum::routing::post;
 
 use super::app::App;
 use super::body::Incoming;
+use super::edge::RequestId;
 use super::media::{self, Input};
 use super::networks::{Ask, lacking};
 use super::problem::Error;
@@ -26,13 +28,16 @@ static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 /// The route of every question.
 pub(super) fn routes() -> Router<Arc<App>> {
     ANALYSES.iter().fold(Router::new(), |router, &question| {
-        let handler = move |State(app): State<Arc<App>>, request: Request| ask(app, question, request);
+        let handler = async move |State(app): State<Arc<App>>, request: Request| {
+            let id = request.extensions().get::<RequestId>().cloned().unwrap_or_default();
+            ask(app, question, request, &id).await
+        };
         router.route(&format!("/v1/{}", question.name), post(handler))
     })
 }
 
 /// Answer a question about the problem, or the problems, that a request brings.
-pub(super) async fn ask(app: Arc<App>, question: Question, request: Request) -> Result<Response, Error> {
+pub(super) async fn ask(app: Arc<App>, question: Question, request: Request, id: &RequestId) -> Result<Response, Error> {
     let arrival = Instant::now();
     let (head, body) = request.into_parts();
     let query = head.uri.query().unwrap_or_default().to_owned();
@@ -41,8 +46,7 @@ pub(super) async fn ask(app: Arc<App>, question: Question, request: Request) -> 
     let patience = patience(&head.headers, app.config.limits.deadline())?;
     let body = Incoming::new(body, Duration::from_millis(app.config.admission.body_timeout_ms), &app.budget);
     if input == Input::Ndjson {
-        let id = head.extensions.get().cloned().unwrap_or_default();
-        return Ok(ndjson::answer(app, question, query, patience, body, id));
+        return Ok(ndjson::answer(app, question, query, patience, body, id.clone()));
     }
     let (bytes, hold) = body.whole(app.config.limits.body_bytes).await?;
     let mut parts = match input {
@@ -52,8 +56,7 @@ pub(super) async fn ask(app: Arc<App>, question: Question, request: Request) -> 
     parts.query = query;
     let ask = Ask { question, form, deadline: arrival + patience, patience };
     if form == Form::EventStream {
-        let id = head.extensions.get().cloned().unwrap_or_default();
-        return event_stream::answer(app, ask, parts, hold, id).await;
+        return event_stream::answer(app, ask, parts, hold, id.clone()).await;
     }
     respond(app.answer(ask, parts, hold, None).await?)
 }
@@ -96,9 +99,14 @@ fn respond(answer: Answer) -> Result<Response, Error> {
 }
 
 fn server_timing(times: Times) -> HeaderValue {
-    let millis = |time: Duration| time.as_secs_f64() * 1e3;
     let Times { queue, prepare, run } = times;
-    let text = format!("queue;dur={:.3}, prepare;dur={:.3}, run;dur={:.3}", millis(queue), millis(prepare), millis(run));
+    let mut text = Vec::with_capacity(64);
+    for (name, time) in [("queue;dur=", queue), (", prepare;dur=", prepare), (", run;dur=", run)] {
+        text.extend_from_slice(name.as_bytes());
+        // Milliseconds with three places.
+        let micros = (time.as_nanos() + 500) / 1000;
+        let _ = write!(text, "{}.{:03}", micros / 1000, micros % 1000);
+    }
     HeaderValue::try_from(text).expect("digits and names are a header's value")
 }
 

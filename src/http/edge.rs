@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -93,25 +94,25 @@ impl Edge {
         &self.inner.app
     }
 
-    /// Answer a request.
-    pub async fn answer(&self, mut request: Request) -> Response {
+    /// Answer a request of the client at this address, where that is known.
+    pub async fn answer(&self, mut request: Request, peer: Option<IpAddr>) -> Response {
         let Inner { app, gate, router, routes, elsewhere, .. } = &*self.inner;
         let arrival = Instant::now();
         let in_flight = app.enter();
         let id = self.id_of(request.headers());
-        request.extensions_mut().insert(id.clone());
         let method = request.method().clone();
         let route = routes.get(request.uri().path()).unwrap_or(elsewhere);
         let span = tracing::debug_span!("request", id = id.as_str(), %method, route = route.figures.name());
-        let admitted = gate.admit(request.uri().path(), request.headers(), request.extensions().get().copied());
+        let admitted = gate.admit(request.uri().path(), request.headers(), peer);
         let mut response = match (admitted, route.question) {
             (Err(error), _) => error.into_response(),
             // Past the router, which would box and clone on the way to the same handler.
             (Ok(()), Some(question)) if method == Method::POST => {
-                let asked = analyses::ask(Arc::clone(app), question, request).instrument(span.clone()).await;
+                let asked = analyses::ask(Arc::clone(app), question, request, &id).instrument(span.clone()).await;
                 asked.unwrap_or_else(IntoResponse::into_response)
             }
             (Ok(()), _) => {
+                request.extensions_mut().insert(id.clone());
                 let response = router.clone().call(request).instrument(span.clone()).await;
                 response.unwrap_or_else(|never| match never {})
             }

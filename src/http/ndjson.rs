@@ -56,7 +56,7 @@ pub(super) fn answer(
         next: None,
         count: 0,
         window: Arc::new(Semaphore::new(window)),
-        most: window.div_ceil(WORKED_ON),
+        most: window.div_ceil(WORKED_ON) * TINY_LINES,
         tiny: app.config.admission.tiny_bytes,
     };
     let asking = Arc::new(Asking { app, question, query, patience, id });
@@ -79,10 +79,11 @@ impl Asking {
             let lines = lines.into_iter().flatten().collect();
             match self.together(first, lines).await {
                 Ok(pieces) => {
-                    for (index, piece) in (first..).zip(pieces) {
+                    for piece in pieces {
                         match piece {
-                            Piece::Done(answer) => text.extend_from_slice(&answer),
-                            Piece::Begun(line, ticket) => {
+                            Piece::Done(answers) if text.is_empty() => text = answers,
+                            Piece::Done(answers) => text.extend_from_slice(&answers),
+                            Piece::Begun(index, line, ticket) => {
                                 let answer = await_answer(ticket, Instant::now() + self.patience, self.patience).await;
                                 let outcome = match answer {
                                     Ok(answer) if lacking(&answer).is_some() => {
@@ -92,7 +93,7 @@ impl Asking {
                                 };
                                 self.frame(index, outcome, &mut text);
                             }
-                            Piece::Refused(line) => {
+                            Piece::Refused(index, line) => {
                                 self.frame(
                                     index,
                                     line.ask(&self.app, self.question, &self.query, self.patience).await,
@@ -157,14 +158,14 @@ struct Together {
     tell: oneshot::Sender<Vec<Piece>>,
 }
 
-/// What came of a line among others.
+/// What came of lines among others; those that are not done yet with their places.
 enum Piece {
-    /// Its answer, framed.
+    /// The answers of some in a row, framed.
     Done(Vec<u8>),
     /// It was not tiny after all, and waits for a worker of its own.
-    Begun(Line, Ticket),
+    Begun(usize, Line, Ticket),
     /// It has to be asked about by itself: there was no room for it to wait, or its network has to be fetched.
-    Refused(Line),
+    Refused(usize, Line),
 }
 
 impl Prepared for Together {
@@ -175,21 +176,24 @@ impl Prepared for Together {
 
     fn run(self: Box<Self>, guard: Guard<'_>) -> Result<Reply, Failure> {
         let Self { asking, first, lines, tell } = *self;
-        let mut pieces = Vec::with_capacity(lines.len());
+        let mut pieces = Vec::new();
         for (index, line) in (first..).zip(lines) {
             guard().map_err(Failure::Stopped)?;
             let job = line.job(&asking.app, asking.question, &asking.query, Instant::now() + asking.patience);
-            pieces.push(match asking.app.pool.begin(job) {
+            match asking.app.pool.begin(job) {
                 // Its network has to be fetched first.
-                Ok(Begun::Answered(answer)) if lacking(&answer).is_some() => Piece::Refused(line),
+                Ok(Begun::Answered(answer)) if lacking(&answer).is_some() => pieces.push(Piece::Refused(index, line)),
                 Ok(Begun::Answered(answer)) => {
-                    let mut text = Vec::new();
-                    asking.frame(index, reply_of(answer), &mut text);
-                    Piece::Done(text)
+                    if !matches!(pieces.last(), Some(Piece::Done(_))) {
+                        pieces.push(Piece::Done(Vec::new()));
+                    }
+                    if let Some(Piece::Done(text)) = pieces.last_mut() {
+                        asking.frame(index, reply_of(answer), text);
+                    }
                 }
-                Ok(Begun::Waiting(ticket)) => Piece::Begun(line, ticket),
-                Err(_) => Piece::Refused(line),
-            });
+                Ok(Begun::Waiting(ticket)) => pieces.push(Piece::Begun(index, line, ticket)),
+                Err(_) => pieces.push(Piece::Refused(index, line)),
+            }
         }
         // Nobody listens only where nobody waits for the answer.
         let _ = tell.send(pieces);
@@ -199,6 +203,9 @@ impl Prepared for Together {
 
 /// Groups of one window that are worked on at once: enough for a few workers, and to let each of them have several lines.
 const WORKED_ON: usize = 4;
+
+/// So many tiny lines count as one line of the window: what a worker is handed ought to take it much longer than the handing over.
+const TINY_LINES: usize = 4;
 
 /// Lines that are answered together: one of any kind, or several tiny ones that have arrived.
 struct Group {
@@ -239,7 +246,7 @@ impl Groups {
         }
         let first = self.count;
         self.count += lines.len();
-        let permit = Arc::clone(&self.window).acquire_many_owned(lines.len() as u32).await.ok();
+        let permit = Arc::clone(&self.window).acquire_many_owned(lines.len().div_ceil(TINY_LINES) as u32).await.ok();
         Some(Group { first, lines, permit })
     }
 }

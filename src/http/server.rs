@@ -22,7 +22,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{interval, sleep};
 
-use super::access::Peer;
 use super::edge::Edge;
 use super::linger::Lingering;
 use super::threads::Threads;
@@ -169,11 +168,10 @@ async fn connection(
     let (unread, begun, now) = (stream.unread(), AtomicBool::new(false), phase.clone());
     let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
         begun.store(true, Ordering::Relaxed);
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Peer(peer));
+        let request = request.map(Body::new);
         let (edge, unread, now) = (edge.clone(), unread.clone(), now.clone());
         async move {
-            let mut response = edge.answer(request).await;
+            let mut response = edge.answer(request, Some(peer)).await;
             unread.set(response.status().is_client_error() || response.status().is_server_error());
             if *now.borrow() == Phase::Draining {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
