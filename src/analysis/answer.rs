@@ -14,6 +14,7 @@ use crate::ops::attributes::{Value, Values as Attributes};
 use crate::spec::problem::Encoding;
 use crate::spec::safetensors::File;
 use crate::spec::write::{Wire, Writer};
+use crate::tensor::decimal::Printer;
 use crate::tensor::{Shape, Tensor};
 
 /// A tensor with its name.
@@ -40,9 +41,19 @@ pub(super) struct Answer<'j, S: Clone> {
 
 /// A value of a reply.
 enum Part<'a, S: Clone> {
-    Number(S),
+    Number(&'a S),
     Tensor(&'a Shown<'a, S>),
     Name(&'a str),
+}
+
+impl<S: Clone> Part<'_, S> {
+    fn numbers(&self) -> &[S] {
+        match self {
+            Self::Number(x) => std::slice::from_ref(*x),
+            Self::Tensor(shown) => &shown.data,
+            Self::Name(_) => &[],
+        }
+    }
 }
 
 /// How values are written.
@@ -98,13 +109,25 @@ impl<S: Wire + Scalar> Answer<'_, S> {
 
     /// The reply with its values put into what it has in common with others.
     fn filled(&self, skeleton: &Skeleton, encoding: Encoding) -> Vec<u8> {
+        /// Fewer numbers than these are gathered and written together.
+        const FEW: usize = 4096;
         let mut w = Writer::with_capacity(self.text_bytes(encoding));
+        let mut count = 0;
+        self.parts(|part| count += part.numbers().len());
+        let together = encoding == Encoding::Nested && count < FEW;
+        let mut numbers = Vec::with_capacity(if together { count } else { 0 });
+        if together {
+            self.parts(|part| numbers.extend_from_slice(part.numbers()));
+        }
+        let mut printer = Printer::new(&numbers);
         let mut pieces = skeleton.pieces();
         let mut piece = |w: &mut Writer| w.piece(pieces.next().unwrap_or_default());
         self.parts(|part| {
             piece(&mut w);
             match part {
-                Part::Number(x) => w.number(x),
+                Part::Number(_) if together => w.next_number(&mut printer),
+                Part::Tensor(shown) if together => w.next_tensor(shown.shape, &shown.data, &mut printer),
+                Part::Number(x) => w.number(*x),
                 Part::Tensor(shown) => w.tensor(shown.shape, &shown.data, encoding),
                 Part::Name(name) => w.string(name),
             }
@@ -118,13 +141,13 @@ impl<S: Wire + Scalar> Answer<'_, S> {
         let tensors = |list: &'a Listed<'_, S>, visit: &mut dyn FnMut(Part<'a, S>)| {
             list.iter().for_each(|(_, shown)| visit(Part::Tensor(shown)));
         };
-        self.loss.into_iter().for_each(|loss| visit(Part::Number(loss)));
+        self.loss.iter().for_each(|loss| visit(Part::Number(loss)));
         self.losses.iter().for_each(|losses| visit(Part::Tensor(losses)));
         for list in [Some(&self.outputs), self.gradients.as_ref(), self.input_gradients.as_ref()].into_iter().flatten() {
             tensors(list, &mut visit);
         }
         if let Some((loss, gradients)) = &self.regularization {
-            visit(Part::Number(*loss));
+            visit(Part::Number(loss));
             gradients.iter().for_each(|list| tensors(list, &mut visit));
         }
         for entry in self.trace.iter().flatten() {

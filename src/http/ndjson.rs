@@ -177,6 +177,7 @@ impl Prepared for Together {
     fn run(self: Box<Self>, guard: Guard<'_>) -> Result<Reply, Failure> {
         let Self { asking, first, lines, tell } = *self;
         let mut pieces = Vec::new();
+        let count = lines.len();
         for (index, line) in (first..).zip(lines) {
             guard().map_err(Failure::Stopped)?;
             let job = line.job(&asking.app, asking.question, &asking.query, Instant::now() + asking.patience);
@@ -189,6 +190,10 @@ impl Prepared for Together {
                     }
                     if let Some(Piece::Done(text)) = pieces.last_mut() {
                         asking.frame(index, reply_of(answer), text);
+                        if index == first {
+                            // Mostly the others are as long.
+                            text.reserve(text.len().min(LONG_ANSWER) * count);
+                        }
                     }
                 }
                 Ok(Begun::Waiting(ticket)) => pieces.push(Piece::Begun(index, line, ticket)),
@@ -206,6 +211,9 @@ const WORKED_ON: usize = 4;
 
 /// So many tiny lines count as one line of the window: what a worker is handed ought to take it much longer than the handing over.
 const TINY_LINES: usize = 4;
+
+/// Room for longer answers is made when they are there.
+const LONG_ANSWER: usize = 8 << 10;
 
 /// Lines that are answered together: one of any kind, or several tiny ones that have arrived.
 struct Group {

@@ -259,6 +259,24 @@ impl Writer {
         self.out.push(b']');
     }
 
+    /// The next number of a printer.
+    pub fn next_number<T: Wire>(&mut self, printer: &mut Printer<'_, T>) {
+        self.separate();
+        let start = self.out.len();
+        self.out.resize(start + ROOM, 0);
+        let room = self.out[start..].first_chunk_mut().expect("room was made");
+        let length = printer.put(room, T::put);
+        self.out.truncate(start + length);
+    }
+
+    /// A tensor as nested arrays, its numbers the next of a printer: those of many small tensors are written faster together.
+    pub fn next_tensor<T: Wire>(&mut self, shape: Shape, data: &[T], printer: &mut Printer<'_, T>) {
+        match shape.dims() {
+            [] => self.next_number(printer),
+            dims => self.rows(dims, data, &mut |w, numbers, _| w.printed(printer, numbers)),
+        }
+    }
+
     fn nested<T: Wire>(&mut self, dims: &[usize], data: &[T]) {
         /// Fewer are written one by one.
         const MANY: usize = 16;
