@@ -14,7 +14,7 @@ use crate::ops::attributes::{Value, Values as Attributes};
 use crate::spec::problem::Encoding;
 use crate::spec::safetensors::File;
 use crate::spec::write::{Wire, Writer};
-use crate::tensor::decimal::Printer;
+use crate::tensor::decimal::{Printer, printer_pays};
 use crate::tensor::{Shape, Tensor};
 
 /// A tensor with its name.
@@ -109,12 +109,12 @@ impl<S: Wire + Scalar> Answer<'_, S> {
 
     /// The reply with its values put into what it has in common with others.
     fn filled(&self, skeleton: &Skeleton, encoding: Encoding) -> Vec<u8> {
-        /// Fewer numbers than these are gathered and written together.
-        const FEW: usize = 4096;
+        /// As many numbers as these are gathered and written together.
+        const TOGETHER: std::ops::Range<usize> = 16..4096;
         let mut w = Writer::with_capacity(self.text_bytes(encoding));
         let mut count = 0;
         self.parts(|part| count += part.numbers().len());
-        let together = encoding == Encoding::Nested && count < FEW;
+        let together = encoding == Encoding::Nested && TOGETHER.contains(&count) && printer_pays();
         let mut numbers = Vec::with_capacity(if together { count } else { 0 });
         if together {
             self.parts(|part| numbers.extend_from_slice(part.numbers()));

@@ -273,7 +273,7 @@ impl Writer {
     pub fn next_tensor<T: Wire>(&mut self, shape: Shape, data: &[T], printer: &mut Printer<'_, T>) {
         match shape.dims() {
             [] => self.next_number(printer),
-            dims => self.rows(dims, data, &mut |w, numbers, _| w.printed(printer, numbers)),
+            dims => self.rows(dims, data, &mut |w, numbers, _| w.printed(numbers, |out| printer.put(out, T::put))),
         }
     }
 
