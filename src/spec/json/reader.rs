@@ -18,7 +18,8 @@ pub fn parse<'a>(text: &'a [u8], limits: &Limits) -> Result<Json<'a>, Faults> {
     parse_telling(text, limits, &mut |_| ())
 }
 
-/// As [`parse`], and `passed` is told of places that were passed: where rows of numbers begin, mostly in the order of the text.
+/// As [`parse`], and `passed` is told of places that were passed: where rows of numbers begin and inside long strings, mostly in the
+/// order of the text.
 ///
 /// # Errors
 /// As [`parse`].
@@ -453,9 +454,19 @@ impl<'a, 'p> Reader<'a, 'p> {
 
     /// The text up to the next quote, backslash, control character or the end.
     fn plain(&mut self) -> Result<&'a str, Stop> {
+        /// How much of a long string is passed at once.
+        const STEP: usize = 64 << 10;
         let start = self.position;
         let bytes = &self.text[start..];
-        let length = string::plain_length(bytes);
+        let mut length = 0;
+        loop {
+            let plain = string::plain_length(&bytes[length..bytes.len().min(length + STEP)]);
+            length += plain;
+            if plain < STEP {
+                break;
+            }
+            (self.passed)(start + length);
+        }
         self.position += length;
         match str::from_utf8(&bytes[..length]) {
             Ok(text) => Ok(text),

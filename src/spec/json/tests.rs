@@ -72,7 +72,7 @@ fn strings_are_borrowed_where_they_can_be() {
 
 #[test]
 fn strings_of_any_length_end_where_they_end() {
-    for length in [31, 32, 33, 127, 128, 129, 255, 256, 257, 300, 4000] {
+    for length in [31, 32, 33, 127, 128, 129, 255, 256, 257, 300, 4000, 65_535, 65_536, 65_537, 200_000] {
         let plain = "x".repeat(length);
         assert_eq!(read(&format!("\"{plain}\"")).unwrap(), Json::String(Cow::Borrowed(&plain)));
         let escaped = format!("\"{plain}\\n{plain}\"");
