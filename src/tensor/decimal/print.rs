@@ -3,7 +3,7 @@
 //! A block of numbers is brought to its digits in one loop without branches, of which the compiler makes vectors; then each number's
 //! text is put together by a few stores of fixed length, some of which a later one overwrites.
 //!
-//! The digits are the shortest that read back the same, after Raffaello Giulietti's Schubfach with Xiang JunBo's shortcut, as in
+//! The digits are the shortest that read back the same, after Raffaello Giulietti's Schubfach with Xiang Junbo's shortcut, as in
 //! Victor Zverovich's zmij: the number times a power of ten has 15 or 16 digits before its point, where the spacing of doubles is less
 //! than one. If the interval of what rounds to the number holds a whole number, that is it, less its zeros; if not, one digit of the
 //! fraction is. In the range of this loop, from 1e-37 on and below 1e16 (singles below 8e6), these powers are exact in 128 bits.
@@ -278,6 +278,7 @@ fn scaling(e: i32, extra: i32) -> (Option<usize>, u64, i32) {
 impl Decimal for f64 {
     const LEAST_FIXED: i32 = -5;
 
+    #[expect(clippy::needless_bitwise_bool, clippy::needless_range_loop, reason = "vectors are made of loops without branches")]
     #[inline(always)]
     fn digits(data: &[Self; BLOCK], count: usize, out: &mut Digits) {
         /// Bits of the product above its fraction that are not whole yet.
@@ -316,6 +317,7 @@ impl Decimal for f64 {
 impl Decimal for f32 {
     const LEAST_FIXED: i32 = -6;
 
+    #[expect(clippy::needless_bitwise_bool, clippy::needless_range_loop, reason = "vectors are made of loops without branches")]
     #[inline(always)]
     fn digits(data: &[Self; BLOCK], count: usize, out: &mut Digits) {
         /// As for doubles; the product has 64 bits here.
@@ -323,7 +325,7 @@ impl Decimal for f32 {
         for i in 0..count.min(BLOCK) {
             let bits = u64::from(data[i].to_bits());
             let mantissa = bits & ((1 << 23) - 1);
-            let zero = bits & 0x7FFF_FFFF == 0;
+            let zero = bits << 33 == 0;
             let raw = if zero { 127 } else { bits >> 23 & 0xFF };
             let sig = if zero { 0 } else { mantissa | 1 << 23 };
             let (power, shift, exponent) = scaling(raw as i32 - 150, EXTRA);

@@ -62,6 +62,7 @@ impl Scanner {
     /// Whether any of them is unsure.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
+    #[expect(clippy::needless_bitwise_bool, reason = "vectors are made of loops without branches")]
     fn round(&mut self, count: usize) -> bool {
         let mut any = false;
         for i in 0..count.min(BLOCK) {
@@ -108,7 +109,7 @@ fn exactly(upper: u64, lower: u64, power: u64) -> f64 {
 #[inline(always)]
 fn upper(x: u64, y: u64) -> u64 {
     let (x1, x0, y1, y0) = (x >> 32, x & super::LOW, y >> 32, y & super::LOW);
-    x1 * y1 + (((x1 * y0 >> 1) + (x0 * y1 >> 1)) >> 31)
+    x1 * y1 + ((((x1 * y0) >> 1) + ((x0 * y1) >> 1)) >> 31)
 }
 
 /// The leading 64 bits of `5^q`, from `q = -54` on.

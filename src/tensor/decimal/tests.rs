@@ -83,7 +83,7 @@ fn drawn(count: usize) -> Vec<f64> {
 }
 
 fn check_read(numbers: &[String]) {
-    let row = numbers.iter().map(|number| number.as_str()).collect::<Vec<_>>();
+    let row = numbers.iter().map(String::as_str).collect::<Vec<_>>();
     for separator in [",", ", "] {
         let text = format!("{:40}{}{separator}7]{:80}", "", row.join(separator), "");
         let (mut scanner, mut data, mut position, mut alone) = (Scanner::default(), Vec::new(), 40, 0);
