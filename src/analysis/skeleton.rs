@@ -36,7 +36,7 @@ impl Place {
 
     /// The skeleton of a reply with this objective, made by `write` if there is none yet; nothing where it is another's.
     pub(super) fn skeleton(&self, echo: Option<&Arc<Echo>>, write: impl FnOnce() -> Vec<u8>) -> Option<&Skeleton> {
-        let made = || Some(write().into()).filter(|text: &Box<[u8]>| text.len() <= self.room);
+        let made = || Some(write()).filter(|text| text.len() <= self.room).map(Box::from);
         let skeleton = self.skeleton.get_or_init(|| made().map(|text| Skeleton { text, echo: echo.cloned() })).as_ref()?;
         let same = match (&skeleton.echo, echo) {
             (Some(own), Some(echo)) => Arc::ptr_eq(own, echo),

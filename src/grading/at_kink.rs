@@ -27,12 +27,12 @@ enum Convention {
 
 /// The answers by other conventions than the key's; none where no value lies on a corner.
 pub(crate) fn answers(exercise: &Exercise) -> Vec<Answer> {
+    use Convention::{Above, Below, Flatter, Halfway, Steeper};
     let corners = corners(exercise);
     let mut answers: Vec<Answer> = Vec::new();
     if corners.is_empty() {
         return answers;
     }
-    use Convention::{Above, Below, Flatter, Halfway, Steeper};
     for convention in [Above, Below, Halfway, Steeper, Flatter] {
         let answer = exercise.answer(&AtCorners { corners: &corners, convention });
         if answer != *exercise.key() && !answers.contains(&answer) {

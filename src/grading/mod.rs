@@ -1,7 +1,7 @@
 //! Grading: submitted losses, outputs, gradients and traces against the true ones, and what went wrong on the way.
 //!
 //! An [`exercise`] is a problem that was run once; its answer is the key. [`claims`] are what a student says of its [`parts`].
-//! [`judge`] compares the two by a tolerance, by other conventions where a value lies [on a corner](at_kink) and, with
+//! [`judge`] compares the two by a tolerance, by other conventions where a value lies on a corner (`at_kink`) and, with
 //! [`follow_through`], by the student's own numbers. A
 //! [`change`] is what a student does differently; a [mistake](mistakes) at a [`site`] is a change that predicts a whole answer, and
 //! [`diagnosis`] returns those whose answer is the student's. All of it stands in one [`report`], of which every platform's
