@@ -74,7 +74,7 @@ impl Job {
 
     /// Make the leaves and sweep forward.
     pub(super) fn forward<S: Scalar>(&self, guard: Guard<'_>) -> Result<Run<'_, S>, Stop> {
-        self.forward_from(|id| self.leaf(id), guard)
+        self.forward_from(self.lowered.leaves_in_order(), guard)
     }
 
     /// Sweep forward from these leaves.

@@ -9,8 +9,26 @@ use crate::tensor::Tensor;
 impl Lowered {
     /// The numbers of a leaf: given, drawn, or a mask.
     pub(crate) fn leaf<S: Scalar>(&self, id: NodeId) -> Tensor<S> {
+        self.made(id, &self.leaves[self.place(id)].1)
+    }
+
+    /// As [`Lowered::leaf`], for one leaf after the other in their order, so that none is searched for.
+    pub(crate) fn leaves_in_order<S: Scalar>(&self) -> impl FnMut(NodeId) -> Tensor<S> + use<'_, S> {
+        let mut next = 0;
+        move |id| {
+            while self.leaves.get(next).is_some_and(|(earlier, _)| *earlier < id) {
+                next += 1;
+            }
+            match self.leaves.get(next) {
+                Some((same, leaf)) if *same == id => self.made(id, leaf),
+                _ => self.leaf(id),
+            }
+        }
+    }
+
+    fn made<S: Scalar>(&self, id: NodeId, leaf: &Leaf) -> Tensor<S> {
         let shape = self.graph.shape(id);
-        let data = match &self.leaves[self.place(id)].1 {
+        let data = match leaf {
             Leaf::Values(data) => return Tensor::shared(shape, S::from_doubles(data)),
             Leaf::Init(init, name) => random::initialise(init, shape, name).expect("checked when it was lowered"),
             Leaf::Mask { p, seed, stream } => random::dropout_mask(*p, shape.size(), seed, stream),

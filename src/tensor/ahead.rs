@@ -4,7 +4,7 @@
 use std::ptr;
 use std::sync::Arc;
 
-use super::Tensor;
+use super::{Data, Tensor};
 
 /// Of each tensor at most so many bytes; of a longer one the processor sees by itself what comes next.
 const MOST: usize = 512;
@@ -21,7 +21,11 @@ pub fn place<S>(slot: &Option<Tensor<S>>) {
 #[inline]
 pub fn whereabouts<S>(slot: &Option<Tensor<S>>) {
     if let Some(tensor) = slot {
-        line(Arc::as_ptr(&tensor.data));
+        match &tensor.data {
+            // Known from its place.
+            Data::Some(_) => {}
+            Data::Other(data) => line(Arc::as_ptr(data)),
+        }
     }
 }
 

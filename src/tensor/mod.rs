@@ -48,23 +48,51 @@ pub fn all_finite<S: Float>(data: &[S]) -> bool {
 }
 
 /// A row-major, contiguous array. Cloning shares the numbers.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Tensor<S> {
     shape: Shape,
-    data: Arc<Vec<S>>,
+    data: Data<S>,
+}
+
+/// Numbers that several tensors may share.
+#[derive(Debug, Clone)]
+enum Data<S> {
+    /// As many as [`SOME`]: one step into memory away. A large network of neurons reads such values from anywhere.
+    Some(Arc<[S]>),
+    /// Few, for which nothing is copied, or many, for which copying would cost more than a step.
+    Other(Arc<Vec<S>>),
+}
+
+/// A neuron's values of a usual minibatch.
+const SOME: std::ops::RangeInclusive<usize> = 16..=128;
+
+impl<S> Data<S> {
+    fn as_slice(&self) -> &[S] {
+        match self {
+            Self::Some(data) => data,
+            Self::Other(data) => data,
+        }
+    }
+}
+
+impl<S: PartialEq> PartialEq for Tensor<S> {
+    fn eq(&self, other: &Self) -> bool {
+        self.shape == other.shape && self.data.as_slice() == other.data.as_slice()
+    }
 }
 
 impl<S: Float> Tensor<S> {
     /// The elements in row-major order.
     pub fn new(shape: Shape, data: Vec<S>) -> Self {
         assert_eq!(shape.size(), data.len(), "elements of a tensor of shape {shape}");
-        Self { shape, data: Arc::new(data) }
+        let data = if SOME.contains(&data.len()) { Data::Some(data.into()) } else { Data::Other(Arc::new(data)) };
+        Self { shape, data }
     }
 
     /// Elements that somebody else may hold too.
     pub fn shared(shape: Shape, data: Arc<Vec<S>>) -> Self {
         assert_eq!(shape.size(), data.len(), "elements of a tensor of shape {shape}");
-        Self { shape, data }
+        Self { shape, data: Data::Other(data) }
     }
 
     /// A single number.
@@ -89,24 +117,30 @@ impl<S: Float> Tensor<S> {
 
     /// The elements in row-major order.
     pub fn data(&self) -> &[S] {
-        &self.data
+        self.data.as_slice()
     }
 
     /// The elements, moved out where nobody shares them.
     pub fn into_data(self) -> Vec<S> {
-        Arc::try_unwrap(self.data).unwrap_or_else(|shared| shared.as_ref().clone())
+        match self.data {
+            Data::Some(data) => data.to_vec(),
+            Data::Other(data) => Arc::try_unwrap(data).unwrap_or_else(|shared| shared.as_ref().clone()),
+        }
     }
 
     /// The elements for writing, copied first where somebody shares them.
     pub fn data_mut(&mut self) -> &mut [S] {
-        Arc::make_mut(&mut self.data).as_mut_slice()
+        match &mut self.data {
+            Data::Some(data) => Arc::make_mut(data),
+            Data::Other(data) => Arc::make_mut(data).as_mut_slice(),
+        }
     }
 
     /// The same elements under another shape of the same size.
     #[must_use]
     pub fn reshape(&self, shape: Shape) -> Self {
-        assert_eq!(shape.size(), self.data.len(), "reshape {} to {shape}", self.shape);
-        Self { shape, data: Arc::clone(&self.data) }
+        assert_eq!(shape.size(), self.data().len(), "reshape {} to {shape}", self.shape);
+        Self { shape, data: self.data.clone() }
     }
 
     /// Some of the samples of a batched tensor.
@@ -114,12 +148,12 @@ impl<S: Float> Tensor<S> {
     pub fn samples(&self, range: Range<usize>) -> Self {
         let shape = Shape::batched(range.len(), self.shape.sample_dims()).expect("a part is smaller than the whole");
         let size = self.shape.sample_size();
-        Self::new(shape, self.data[range.start * size..range.end * size].to_vec())
+        Self::new(shape, self.data()[range.start * size..range.end * size].to_vec())
     }
 
     /// A strided view, for permutations, slices and sums over axes.
     pub fn view(&self) -> ArrayViewD<'_, S> {
-        ArrayViewD::from_shape(IxDyn(self.shape.dims()), &self.data).expect("a tensor's size is its shape's")
+        ArrayViewD::from_shape(IxDyn(self.shape.dims()), self.data()).expect("a tensor's size is its shape's")
     }
 
     /// As [`Tensor::view`], for writing.
@@ -195,7 +229,7 @@ impl<S: Float> Tensor<S> {
             let strides = [shape.strides(), a.shape.broadcast_strides(shape), b.shape.broadcast_strides(shape)];
             let (a, b) = (a.data(), b.data());
             for_each_row(shape, &strides, |[at, a_at, b_at], [_, a_step, b_step], count| {
-                let row = &self.data[at..at + count];
+                let row = &self.data()[at..at + count];
                 data.extend(row.iter().enumerate().map(|(i, &x)| f(x, a[a_at + i * a_step], b[b_at + i * b_step])));
             });
             data
@@ -211,7 +245,7 @@ impl<S: Float> Tensor<S> {
         }
         let mut data = Vec::with_capacity(shape.size());
         for_each_row(shape, &[self.shape.broadcast_strides(shape)], |[at], [step], count| {
-            data.extend((0..count).map(|i| self.data[at + i * step]));
+            data.extend((0..count).map(|i| self.data()[at + i * step]));
         });
         Self::new(shape, data)
     }
@@ -225,7 +259,7 @@ impl<S: Float> Tensor<S> {
         let mut data = vec![S::ZERO; shape.size()];
         let strides = [self.shape.strides(), shape.broadcast_strides(self.shape)];
         for_each_row(self.shape, &strides, |[from, at], [_, step], count| {
-            let row = &self.data[from..from + count];
+            let row = &self.data()[from..from + count];
             if step == 0 {
                 data[at] += lanes::sum(row, |x| x);
             } else {

@@ -5,7 +5,6 @@
 //! To add a case: a row in [`CASES`], and a function of the same name on PyTorch's side; both tell how many parameters they
 //! have, and must agree.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write as _};
@@ -186,7 +185,8 @@ fn threads() {
 struct Run<'l, S> {
     lowered: &'l Lowered,
     plan: Plan,
-    leaves: HashMap<NodeId, Tensor<S>>,
+    /// By their nodes' places.
+    leaves: Vec<Option<Tensor<S>>>,
 }
 
 impl<'l, S: Scalar> Run<'l, S> {
@@ -194,16 +194,17 @@ impl<'l, S: Scalar> Run<'l, S> {
         let objective = [lowered.objective.as_ref().expect("a loss").losses];
         let parameters: Vec<_> = lowered.parameters.iter().map(|parameter| parameter.leaf).collect();
         let plan = Plan::new(&lowered.graph, &[], &objective, &parameters);
-        let leaves = lowered.leaves.iter().map(|(id, leaf)| {
+        let mut leaves = vec![None; lowered.graph.nodes().len()];
+        for (id, leaf) in &lowered.leaves {
             let shape = lowered.graph.shape(*id);
             let data = match leaf {
                 Leaf::Values(data) => data.clone(),
                 Leaf::Init(init, name) => random::initialise(init, shape, name).expect("a right initialiser").into(),
                 _ => panic!("benchmarks have no other leaves"),
             };
-            (*id, Tensor::shared(shape, S::from_doubles(&data)))
-        });
-        Self { lowered, plan, leaves: leaves.collect() }
+            leaves[id.index()] = Some(Tensor::shared(shape, S::from_doubles(&data)));
+        }
+        Self { lowered, plan, leaves }
     }
 
     /// Seconds of one forward and one backward sweep.
@@ -211,7 +212,8 @@ impl<'l, S: Scalar> Run<'l, S> {
         let started = Instant::now();
         let objective = self.lowered.objective.as_ref().expect("a loss");
         let on = || Ok::<_, ()>(());
-        let tape = Tape::forward(&self.lowered.graph, &self.plan, |id| self.leaves[&id].clone(), on).expect("nothing stops it");
+        let leaf = |id: NodeId| self.leaves[id.index()].clone().expect("every leaf is listed");
+        let tape = Tape::forward(&self.lowered.graph, &self.plan, leaf, on).expect("nothing stops it");
         let shape = self.lowered.graph.shape(objective.losses);
         let seed = Tensor::new(shape, objective.factors.iter().map(|&factor| S::from_f64(factor)).collect());
         let sweep = tape.backward([(objective.losses, seed)], &Backprop, on).expect("nothing stops it");
