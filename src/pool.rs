@@ -35,7 +35,7 @@ pub use self::lanes::Lane;
 use self::fence::fenced;
 use self::lanes::{Bounds, Lanes, Urgency};
 use crate::analysis::crew::Task;
-use crate::analysis::{Event, Failure, Form, Guard, Library, Prepared, Question, Reply, Request, Slot, Stop, Stored};
+use crate::analysis::{Event, Failure, Form, Guard, Library, Prepared, Question, Reply, Request, Slot, Stop, Stored, room};
 use crate::config::{Admission, Limits};
 
 /// How a request is read, lowered, planned and priced: [`crate::analysis::prepare`], or a test's stand-in.
@@ -67,6 +67,22 @@ impl Parts {
     pub fn bytes(&self) -> usize {
         let part = |part: &Option<Bytes>| part.as_ref().map_or(0, Bytes::len);
         self.problem.len() + part(&self.parameters) + part(&self.inputs) + part(&self.targets)
+    }
+
+    /// The memory that the parts stood in, if it is much, and nobody else's.
+    pub fn into_room(self) -> Vec<u8> {
+        /// Smaller ones are not worth the trouble.
+        const LEAST: usize = 64 << 10;
+        if self.bytes() < LEAST {
+            return Vec::new();
+        }
+        let Self { problem, parameters, inputs, targets, .. } = self;
+        // Parts of one body share its memory; whichever is left has all of it.
+        drop((parameters, inputs, targets));
+        let Ok(mut room) = problem.try_into_mut() else { return Vec::new() };
+        // Or what stands there would be moved to its start.
+        room.clear();
+        room.into()
     }
 
     /// As the analyses read it.
@@ -250,14 +266,14 @@ impl Pool {
         let priced = Instant::now();
         let mut times = Times { prepare: priced - started, ..Times::default() };
         let outcome = match prepared {
-            Ok(prepared) if prepared.cost().flops > shared.tiny_flops || prepared.cost().bytes > TINY_MEMORY => {
+            Ok((prepared, _)) if prepared.cost().flops > shared.tiny_flops || prepared.cost().bytes > TINY_MEMORY => {
                 let lane = if prepared.cost().flops > shared.short_flops { Lane::Long } else { Lane::Short };
                 let (reply, ticket) = oneshot::channel();
                 let job = Waiting { stage: Stage::Priced(prepared), since: priced, deadline, times, reply, hold, listener };
                 shared.admit(job, lane, Urgency::Interactive).map_err(|(refusal, _)| refusal)?;
                 return Ok(Begun::Waiting(ticket));
             }
-            Ok(prepared) => shared.run(prepared, &guard, listener),
+            Ok((prepared, room)) => shared.run(prepared, room, &guard, listener),
             Err(trouble) => Err(trouble),
         };
         times.run = priced.elapsed();
@@ -506,11 +522,11 @@ impl Shared {
         let priced = Instant::now();
         times.prepare += priced - started;
         let outcome = match prepared {
-            Ok(prepared) if lane == Lane::Short && prepared.cost().flops > self.short_flops => {
+            Ok((prepared, _)) if lane == Lane::Short && prepared.cost().flops > self.short_flops => {
                 let job = Waiting { stage: Stage::Priced(prepared), since: priced, deadline, times, reply, hold, listener };
                 return self.demote(job);
             }
-            Ok(prepared) => self.run(prepared, &guard, listener),
+            Ok((prepared, room)) => self.run(prepared, room, &guard, listener),
             Err(trouble) => Err(trouble),
         };
         times.run = priced.elapsed();
@@ -529,18 +545,28 @@ impl Shared {
         }
     }
 
-    /// Read, lower, plan and price, if that was not done before.
-    fn prepare(&self, stage: Stage, guard: Guard<'_>) -> Result<Box<dyn Prepared>, Trouble> {
+    /// Read, lower, plan and price, if that was not done before. What was read leaves its memory.
+    fn prepare(&self, stage: Stage, guard: Guard<'_>) -> Result<(Box<dyn Prepared>, Vec<u8>), Trouble> {
         self.fenced(|| {
             guard().map_err(Failure::Stopped)?;
             match stage {
-                Stage::Priced(prepared) => Ok(prepared),
-                Stage::Raw(question, form, parts) => (self.prepare)(question, parts.as_request(), form, &self.limits),
+                Stage::Priced(prepared) => Ok((prepared, Vec::new())),
+                Stage::Raw(question, form, parts) => {
+                    let prepared = (self.prepare)(question, parts.as_request(), form, &self.limits)?;
+                    Ok((prepared, parts.into_room()))
+                }
             }
         })
     }
 
-    fn run(&self, prepared: Box<dyn Prepared>, guard: Guard<'_>, listener: Option<Listener>) -> Result<Reply, Trouble> {
+    fn run(
+        &self,
+        prepared: Box<dyn Prepared>,
+        room: Vec<u8>,
+        guard: Guard<'_>,
+        listener: Option<Listener>,
+    ) -> Result<Reply, Trouble> {
+        let _lent = room::lend(room);
         self.fenced(|| match listener {
             None => prepared.run(guard),
             // One that has gone is noticed by the guard: it dropped its ticket too.

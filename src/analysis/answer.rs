@@ -7,13 +7,13 @@ use super::run::NonFinite;
 use super::shown::{Listed, Shown};
 use super::skeleton::{MARK, Place, Skeleton};
 use super::stats::{self, Stats};
-use super::{ENGINE, Form, Reply};
+use super::{ENGINE, Form, Reply, room};
 use crate::losses::Echo;
 use crate::ops::Scalar;
 use crate::ops::attributes::{Value, Values as Attributes};
 use crate::spec::problem::Encoding;
 use crate::spec::safetensors::File;
-use crate::spec::write::{Wire, Writer};
+use crate::spec::write::{AHEAD, Wire, Writer};
 use crate::tensor::decimal::{Printer, printer_pays};
 use crate::tensor::{Shape, Tensor};
 
@@ -111,7 +111,7 @@ impl<S: Wire + Scalar> Answer<'_, S> {
     fn filled(&self, skeleton: &Skeleton, encoding: Encoding) -> Vec<u8> {
         /// As many numbers as these are gathered and written together.
         const TOGETHER: std::ops::Range<usize> = 16..4096;
-        let mut w = Writer::with_capacity(self.text_bytes(encoding));
+        let mut w = Writer::over(room::of(self.text_bytes(encoding)));
         let mut count = 0;
         self.parts(|part| count += part.numbers().len());
         let together = encoding == Encoding::Nested && TOGETHER.contains(&count) && printer_pays();
@@ -158,7 +158,7 @@ impl<S: Wire + Scalar> Answer<'_, S> {
 
     fn written(&self, values: Values) -> Vec<u8> {
         let mut w = match values {
-            Values::As(encoding) => Writer::with_capacity(self.text_bytes(encoding)),
+            Values::As(encoding) => Writer::over(room::of(self.text_bytes(encoding))),
             Values::Marks => Writer::new(),
         };
         let tensor = |w: &mut Writer, shown: &Shown<'_, S>| match values {
@@ -230,12 +230,13 @@ impl<S: Wire + Scalar> Answer<'_, S> {
     fn text_bytes(&self, encoding: Encoding) -> usize {
         /// Braces, a member's name, a node's op and the names of its inputs.
         const AROUND: usize = 64;
-        let of = |shown: &Shown<'_, S>| AROUND + encoding.text_bytes::<S>(shown.data.len());
+        let of = |shown: &Shown<'_, S>| AROUND + encoding.text_bytes(shown.shape, &shown.data);
         let named = |list: &Listed<'_, S>| list.iter().map(|(_, shown)| of(shown)).sum::<usize>();
         let regularization = self.regularization.as_ref().and_then(|(_, gradients)| gradients.as_ref());
         let lists = [self.gradients.as_ref(), self.input_gradients.as_ref(), regularization];
         let entry = |entry: &Entry<'_, S>| 2 * AROUND + entry.tensors.iter().flatten().map(|(_, shown)| of(shown)).sum::<usize>();
         16 * AROUND
+            + AHEAD
             + self.losses.as_ref().map_or(0, of)
             + named(&self.outputs)
             + lists.into_iter().flatten().map(named).sum::<usize>()

@@ -25,6 +25,7 @@ mod naming;
 mod picture;
 mod places;
 mod query;
+pub mod room;
 mod run;
 mod sealed;
 mod shards;

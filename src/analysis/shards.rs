@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::run::{Job, Run};
@@ -19,8 +19,11 @@ use crate::tensor::{Shape, Tensor};
 
 /// A job below this many floating-point operations is not cut: some tens of milliseconds.
 const LEAST_FLOPS: u64 = 800_000_000;
-/// A shard has about this many, so that adding up the gradients costs little beside it.
+/// A shard has about this many.
 const SHARD_FLOPS: u64 = 600_000_000;
+/// And at least so many for each number of its gradients: to write them and add them up takes memory's time, which is the same
+/// for all workers, where to compute them takes a worker's own.
+const FLOPS_A_GRADIENT: u64 = 1_200;
 /// Shards at the most: each has gradients of its own for a while.
 const MOST_SHARDS: u64 = 8;
 /// Samples of a shard at the least: matrix products of few rows are slow.
@@ -43,8 +46,10 @@ impl Cut {
         if flops < LEAST_FLOPS {
             return None;
         }
+        let parameters = job.selection.parameters.iter().map(|&i| job.lowered.parameters[i].shape.size() as u64);
+        let least = SHARD_FLOPS.max(parameters.sum::<u64>().saturating_mul(FLOPS_A_GRADIENT));
         // An even number of equal shards keeps two or four workers busy to the end.
-        let count = (flops / SHARD_FLOPS).clamp(2, MOST_SHARDS) / 2 * 2;
+        let count = (flops / least).clamp(2, MOST_SHARDS) / 2 * 2;
         let samples = job.lowered.samples;
         Self::with_size(job, samples.div_ceil(count as usize).max(LEAST_SAMPLES))
     }
@@ -99,8 +104,10 @@ struct Done<S> {
 struct Work<S> {
     job: Arc<Job>,
     cut: Cut,
-    /// In the order of the job's leaves; nothing where the run needs none.
-    leaves: Vec<Option<Tensor<S>>>,
+    /// In the order of the job's leaves, each made by the first who wants it.
+    leaves: Vec<OnceLock<Tensor<S>>>,
+    /// The next leaf that nobody has begun to make.
+    next_leaf: AtomicUsize,
     backward: bool,
     /// The next shard that nobody has begun.
     next: AtomicUsize,
@@ -129,13 +136,12 @@ fn share<'j, S: Scalar>(
     backward: bool,
     guard: Guard<'_>,
 ) -> Result<(Run<'j, S>, Option<Sweep<S>>), Stop> {
-    let leaves = job.lowered.leaves.iter().map(|(id, _)| job.plan.needs(*id).then(|| job.leaf(*id)));
-    let leaves = leaves.collect();
     let done = Done { added: 0, sum: None, early: BTreeMap::new(), adding: false, left: Vec::new(), broken: false };
     let work = Arc::new(Work {
         job: Arc::clone(job),
         cut,
-        leaves,
+        leaves: job.lowered.leaves.iter().map(|_| OnceLock::new()).collect(),
+        next_leaf: AtomicUsize::new(0),
         backward,
         next: AtomicUsize::new(0),
         stopped: AtomicBool::new(false),
@@ -179,6 +185,7 @@ impl<S: Scalar> Work<S> {
     fn finish(&self, guard: Guard<'_>) -> Result<(), Stop> {
         /// How soon a stop is noticed while others work.
         const GLANCE: Duration = Duration::from_millis(1);
+        self.make_leaves(guard)?;
         loop {
             while let Some(shard) = self.claim() {
                 let part = self.shard(shard, guard)?;
@@ -199,6 +206,9 @@ impl<S: Scalar> Work<S> {
     /// Work as a helper: until nothing is left, the job is stopped, or `go_on` says no.
     fn help(&self, go_on: &dyn Fn() -> bool) {
         let wanted = || if go_on() && !self.stopped.load(Ordering::Relaxed) { Ok(()) } else { Err(()) };
+        if self.make_leaves(wanted).is_err() {
+            return;
+        }
         while wanted().is_ok()
             && let Some(shard) = self.claim()
         {
@@ -237,8 +247,23 @@ impl<S: Scalar> Work<S> {
         Ok(Part { values, cotangents })
     }
 
+    /// Make the leaves that nobody has begun: drawing the numbers of initialisers takes a while.
+    fn make_leaves<E>(&self, go_on: impl Fn() -> Result<(), E>) -> Result<(), E> {
+        while let Some((id, _)) = self.job.lowered.leaves.get(self.next_leaf.fetch_add(1, Ordering::Relaxed)) {
+            go_on()?;
+            if self.job.plan.needs(*id) {
+                self.whole_leaf(*id);
+            }
+        }
+        Ok(())
+    }
+
+    fn whole_leaf(&self, id: NodeId) -> &Tensor<S> {
+        self.leaves[self.job.place(id)].get_or_init(|| self.job.leaf(id))
+    }
+
     fn leaf(&self, id: NodeId, range: &Range<usize>) -> Tensor<S> {
-        let whole = self.leaves[self.job.place(id)].as_ref().expect("what the plan needs was made");
+        let whole = self.whole_leaf(id);
         if whole.shape().is_batched() { whole.samples(range.clone()) } else { whole.clone() }
     }
 

@@ -50,7 +50,8 @@ pub(super) async fn ask(app: Arc<App>, question: Question, request: Request, id:
     }
     let (bytes, hold) = body.whole(app.config.limits.body_bytes).await?;
     let mut parts = match input {
-        Input::Multipart(boundary) => multipart::cut(&bytes, &boundary)?,
+        // Moved in, so that the parts alone hold the body.
+        Input::Multipart(boundary) => multipart::cut(bytes, &boundary)?,
         Input::Json | Input::Ndjson => Parts { problem: bytes, ..Parts::default() },
     };
     parts.query = query;

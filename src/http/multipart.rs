@@ -8,7 +8,7 @@ use super::problem::Error;
 use crate::pool::Parts;
 
 /// Cut a body into its parts.
-pub(super) fn cut(body: &Bytes, boundary: &str) -> Result<Parts, Error> {
+pub(super) fn cut(body: Bytes, boundary: &str) -> Result<Parts, Error> {
     let malformed = |detail: &str| Error::Malformed(format!("multipart/form-data: {detail}"));
     let delimiter = format!("\r\n--{boundary}");
     let finder = memmem::Finder::new(&delimiter);
@@ -18,7 +18,7 @@ pub(super) fn cut(body: &Bytes, boundary: &str) -> Result<Parts, Error> {
     let mut at = if body.starts_with(&delimiter.as_bytes()[2..]) {
         delimiter.len() - 2
     } else {
-        finder.find(body).ok_or_else(|| malformed("its boundary is not found"))? + delimiter.len()
+        finder.find(&body).ok_or_else(|| malformed("its boundary is not found"))? + delimiter.len()
     };
     loop {
         if body[at..].starts_with(b"--") {
@@ -80,7 +80,7 @@ mod tests {
     }
 
     fn of(text: &str) -> Result<Parts, String> {
-        cut(&Bytes::from(text.to_owned()), "B").map_err(|error| super::super::problem::Problem::of(&error).detail)
+        cut(Bytes::from(text.to_owned()), "B").map_err(|error| super::super::problem::Problem::of(&error).detail)
     }
 
     #[test]

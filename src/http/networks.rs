@@ -35,7 +35,7 @@ pub(super) async fn put(State(app): State<Arc<App>>, request: Request) -> Result
     let body = Incoming::new(body, Duration::from_millis(app.config.admission.body_timeout_ms), &app.budget);
     let (bytes, hold) = body.whole(app.config.limits.body_bytes).await?;
     let parts = match input {
-        Input::Multipart(boundary) => multipart::cut(&bytes, &boundary)?,
+        Input::Multipart(boundary) => multipart::cut(bytes, &boundary)?,
         Input::Json | Input::Ndjson => Parts { problem: bytes, ..Parts::default() },
     };
     if parts.inputs.is_some() || parts.targets.is_some() {

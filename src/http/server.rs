@@ -29,6 +29,9 @@ use crate::analysis;
 use crate::config::Config;
 use crate::pool::Prepare;
 
+/// Bytes that are read of a connection at once, and that a request's head may have.
+const READ_AHEAD: usize = 128 << 10;
+
 /// Serve until `shutdown` resolves, then drain. Returns when all accepted requests are answered, or their grace is over.
 ///
 /// # Errors
@@ -182,6 +185,7 @@ async fn connection(
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_timeout)
+        .max_buf_size(READ_AHEAD)
         .serve_connection(TokioIo::new(stream), service);
     let mut serving = pin!(serving);
     loop {

@@ -69,13 +69,11 @@ impl<S: Scalar> Op<S> for Linear {
         let (rows, features, out) = sizes(at.shapes[0], at.shapes[1]);
         let y_matrix = Matrix::new(y_bar.data(), rows, out);
         if x_bar.wants(0) {
-            let mut data = vec![S::ZERO; rows * features];
-            S::gemm(y_matrix, Matrix::new(at.x[1].data(), out, features), &mut data, false);
+            let data = S::product(y_matrix, Matrix::new(at.x[1].data(), out, features));
             x_bar.give(0, Tensor::new(at.shapes[0], data));
         }
         if x_bar.wants(1) {
-            let mut data = vec![S::ZERO; out * features];
-            S::gemm(y_matrix.t(), Matrix::new(at.x[0].data(), rows, features), &mut data, false);
+            let data = S::product(y_matrix.t(), Matrix::new(at.x[0].data(), rows, features));
             x_bar.give(1, Tensor::new(at.shapes[1], data));
         }
         if at.shapes.len() > 2 && x_bar.wants(2) {

@@ -4,6 +4,12 @@ use super::problem::Encoding;
 use crate::tensor::decimal::{Decimal, Printer, ROOM, printer_pays};
 use crate::tensor::{Float, LittleEndian, Shape};
 
+/// Numbers that are written together.
+const BLOCK: usize = 64;
+
+/// Bytes of room that are made beyond a text while its numbers are written.
+pub const AHEAD: usize = BLOCK * (LONGEST + 1) + ROOM;
+
 /// Bytes of the longest number, `-2.2250738585072014e-308`.
 pub const LONGEST: usize = 24;
 
@@ -50,13 +56,24 @@ impl_wire!(f32, "f32", "F32");
 impl_wire!(f64, "f64", "F64");
 
 impl Encoding {
-    /// Bytes of text that so many numbers take, seldom more.
-    pub fn text_bytes<T: Wire>(self, numbers: usize) -> usize {
-        match self {
-            // Mostly 16 or 17 digits of a double and 8 or 9 of a single; sign, point, some zeros, a comma.
-            Self::Nested | Self::Flat => numbers * (6 + 2 * size_of::<T>()),
-            Self::Base64 => (numbers * size_of::<T>()).div_ceil(3) * 4,
+    /// Bytes of text that these numbers take, or very little more: of many, some are written to see how long they are.
+    pub fn text_bytes<T: Wire>(self, shape: Shape, data: &[T]) -> usize {
+        const SAMPLES: usize = 256;
+        if self == Self::Base64 {
+            return size_of_val(data).div_ceil(3) * 4;
         }
+        let rows = data.len() / shape.dims().last().copied().unwrap_or(1).max(1);
+        let mut text = [0; LONGEST];
+        let mut length = |x: &T| x.put(&mut text) + 1;
+        let numbers = if data.len() <= 2 * SAMPLES {
+            data.len() * (LONGEST + 1)
+        } else {
+            // A mean of so many is good to half a per cent; three times that is added.
+            let sampled = data.iter().step_by(data.len().div_ceil(SAMPLES));
+            let (count, total) = sampled.fold((0, 0), |(count, total), x| (count + 1, total + length(x)));
+            data.len() * total / count * 65 / 64
+        };
+        numbers + 3 * rows
     }
 }
 
@@ -74,9 +91,10 @@ impl Writer {
         Self::default()
     }
 
-    /// An empty text with room for so many bytes.
-    pub fn with_capacity(bytes: usize) -> Self {
-        Self { out: Vec::with_capacity(bytes), follows: false }
+    /// An empty text in the memory of a buffer, whose content is forgotten.
+    pub fn over(mut room: Vec<u8>) -> Self {
+        room.clear();
+        Self { out: room, follows: false }
     }
 
     /// The text.
@@ -236,7 +254,6 @@ impl Writer {
     /// As many numbers as `put` is asked for, in brackets, a block at a time: room is made for the longest texts, filled, and cut to
     /// what they took.
     fn printed(&mut self, numbers: usize, mut put: impl FnMut(&mut [u8; ROOM]) -> usize) {
-        const BLOCK: usize = 64;
         self.separate();
         self.out.push(b'[');
         let mut left = numbers;

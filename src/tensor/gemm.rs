@@ -50,15 +50,27 @@ pub trait Gemm: Float {
     /// `c = a·b`, or `c += a·b` where `accumulate`; `c` is row-major and filled. The order of summation depends on the sizes
     /// alone, so that equal inputs give equal bits.
     fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: &mut [Self], accumulate: bool);
+
+    /// `a·b`, row-major, in memory of its own.
+    fn product(a: Matrix<'_, Self>, b: Matrix<'_, Self>) -> Vec<Self>;
 }
 
 /// Below this many multiplications a plain loop beats the set-up of a blocked kernel.
 const SMALL: usize = 512;
 
-fn check<S>(a: &Matrix<'_, S>, b: &Matrix<'_, S>, c: &[S]) {
+/// From this many rows, columns and inner indices on the kernel goes by blocks, and only writes what it does not add to.
+const BLOCKED: usize = 32;
+
+fn check<S>(a: &Matrix<'_, S>, b: &Matrix<'_, S>, size: usize) {
     assert_eq!(a.columns, b.rows, "inner sizes of a matrix product");
-    assert_eq!(c.len(), a.rows * b.columns, "size of a matrix product");
+    assert_eq!(size, a.rows * b.columns, "size of a matrix product");
     assert!(a.extent() <= a.data.len() && b.extent() <= b.data.len(), "a matrix reaches past its slice");
+}
+
+fn zeroed_product<S: Gemm>(a: Matrix<'_, S>, b: Matrix<'_, S>) -> Vec<S> {
+    let mut c = vec![S::ZERO; a.rows * b.columns];
+    S::gemm(a, b, &mut c, false);
+    c
 }
 
 /// The definition, summed over the inner index in order.
@@ -80,27 +92,62 @@ fn naive<S: Float>(a: Matrix<'_, S>, b: Matrix<'_, S>, c: &mut [S], accumulate: 
     }
 }
 
+/// A blocked kernel of machine code.
+trait Kernel: Sized {
+    /// `c = a·b`, or `c += a·b` where `accumulate`.
+    ///
+    /// # Safety
+    /// `a` and `b` lie inside their slices and have one inner size; `c` points to as many elements as the product has, none of
+    /// them in the slices, and initialised where they are added to.
+    #[expect(unsafe_code, reason = "what its pointer must be, a type cannot say")]
+    unsafe fn kernel(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: *mut Self, accumulate: bool);
+}
+
 macro_rules! impl_gemm {
     ($t:ty) => {
         impl Gemm for $t {
             #[expect(unsafe_code, reason = "the kernel takes raw pointers; extents are checked above the call")]
             fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: &mut [Self], accumulate: bool) {
-                check(&a, &b, c);
-                let (m, k, n) = (a.rows, a.columns, b.columns);
-                if m * k * n <= SMALL {
+                check(&a, &b, c.len());
+                if a.rows * a.columns * b.columns <= SMALL {
                     return naive(a, b, c, accumulate);
                 }
-                // SAFETY: `check` proved that every index the kernel reads, (i, j) ↦ i·row_stride + j·column_stride for
-                // i < rows and j < columns, lies inside the slices of a and b, and that c holds m·n elements written at
-                // stride (n, 1). c is borrowed mutably, so it overlaps neither a nor b.
+                // SAFETY: `check` proved what the kernel asks of a and b, and that c has as many elements as it writes. c is
+                // borrowed mutably, so it overlaps neither.
+                unsafe { <$t>::kernel(a, b, c.as_mut_ptr(), accumulate) }
+            }
+
+            #[expect(unsafe_code, reason = "the kernel fills memory that need not be zeroed before")]
+            fn product(a: Matrix<'_, Self>, b: Matrix<'_, Self>) -> Vec<Self> {
+                if a.rows.min(a.columns).min(b.columns) < BLOCKED {
+                    return zeroed_product(a, b);
+                }
+                let size = a.rows * b.columns;
+                check(&a, &b, size);
+                let mut c = Vec::with_capacity(size);
+                // SAFETY: `check` proved what the kernel asks of a and b; c has room for as many elements as it writes, is new,
+                // and so overlaps neither. It does not read what it does not add to, and has written all of it when it returns.
+                unsafe {
+                    <$t>::kernel(a, b, c.as_mut_ptr(), false);
+                    c.set_len(size);
+                }
+                c
+            }
+        }
+
+        impl Kernel for $t {
+            #[expect(unsafe_code, reason = "the kernel takes raw pointers")]
+            unsafe fn kernel(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: *mut Self, accumulate: bool) {
+                // SAFETY: the indices that it reads, (i, j) ↦ i·row_stride + j·column_stride for i < rows and j < columns, lie
+                // inside the slices of a and b, and it writes c at stride (columns of b, 1): so the caller promises.
                 unsafe {
                     gemm::gemm(
-                        m,
-                        n,
-                        k,
-                        c.as_mut_ptr(),
+                        a.rows,
+                        b.columns,
+                        a.columns,
+                        c,
                         1,
-                        n as isize,
+                        b.columns as isize,
                         accumulate,
                         a.data.as_ptr(),
                         a.column_stride as isize,
@@ -126,22 +173,34 @@ impl_gemm!(f64);
 
 impl Gemm for DoubleDouble {
     fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: &mut [Self], accumulate: bool) {
-        check(&a, &b, c);
+        check(&a, &b, c.len());
         naive(a, b, c, accumulate);
+    }
+
+    fn product(a: Matrix<'_, Self>, b: Matrix<'_, Self>) -> Vec<Self> {
+        zeroed_product(a, b)
     }
 }
 
 impl Gemm for Dual {
     fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: &mut [Self], accumulate: bool) {
-        check(&a, &b, c);
+        check(&a, &b, c.len());
         naive(a, b, c, accumulate);
+    }
+
+    fn product(a: Matrix<'_, Self>, b: Matrix<'_, Self>) -> Vec<Self> {
+        zeroed_product(a, b)
     }
 }
 
 impl Gemm for Interval {
     fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: &mut [Self], accumulate: bool) {
-        check(&a, &b, c);
+        check(&a, &b, c.len());
         naive(a, b, c, accumulate);
+    }
+
+    fn product(a: Matrix<'_, Self>, b: Matrix<'_, Self>) -> Vec<Self> {
+        zeroed_product(a, b)
     }
 }
 
@@ -149,6 +208,24 @@ impl Gemm for Interval {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_product_in_new_memory_is_the_same() {
+        let fill = |count: usize, salt: usize| -> Vec<f64> { (0..count).map(|i| ((i * 7 + salt) as f64).sin()).collect() };
+        for (m, k, n) in [(1, 40, 50), (31, 32, 32), (32, 32, 32), (33, 40, 50), (32, 1500, 33), (100, 3, 40), (300, 70, 200)] {
+            let (a, b) = (fill(m * k, 1), fill(k * n, 2));
+            for (a, b) in [
+                (Matrix::new(&a, m, k), Matrix::new(&b, k, n)),
+                (Matrix::new(&a, k, m).t(), Matrix::new(&b, k, n)),
+                (Matrix::new(&a, m, k), Matrix::new(&b, n, k).t()),
+                (Matrix::new(&a, k, m).t(), Matrix::new(&b, n, k).t()),
+            ] {
+                let mut filled = vec![f64::NAN; m * n];
+                f64::gemm(a, b, &mut filled, false);
+                assert_eq!(f64::product(a, b), filled, "{m} {k} {n}");
+            }
+        }
+    }
 
     proptest! {
         #[test]
