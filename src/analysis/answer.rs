@@ -288,7 +288,7 @@ impl<S: Wire + Scalar> Answer<'_, S> {
             metadata.push(("non_finite", text(&|w| non_finite(w, found))));
         }
         metadata.push(("meta", text(&|w| self.meta(w))));
-        file.finish(&metadata)
+        file.finish(&metadata, room::of)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::answer::{self, Named, meta, text};
 use super::run::NonFinite;
-use super::{Form, Reply};
+use super::{Form, Reply, room};
 use crate::losses::Echo;
 use crate::spec::problem::Encoding;
 use crate::spec::safetensors::File;
@@ -99,7 +99,7 @@ impl<'e, S: Wire> Sheet<'e, S> {
             metadata.push(("non_finite", text(&|w| answer::non_finite(w, found))));
         }
         metadata.push(("meta", text(&|w| meta::<S>(w, request_hash))));
-        file.finish(&metadata)
+        file.finish(&metadata, room::of)
     }
 }
 

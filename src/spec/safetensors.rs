@@ -89,8 +89,8 @@ impl<'a, T: Wire> File<'a, T> {
         self.tensors.push((name.into(), Numbers::Lent(shape, data)));
     }
 
-    /// The file, with these strings as its metadata.
-    pub fn finish(self, metadata: &[(&str, String)]) -> Vec<u8> {
+    /// The file, with these strings as its metadata, in an empty buffer that `room` gives for so many bytes.
+    pub fn finish(self, metadata: &[(&str, String)], room: impl FnOnce(usize) -> Vec<u8>) -> Vec<u8> {
         let mut w = Writer::new();
         let mut end = 0;
         w.object(|w| {
@@ -108,7 +108,7 @@ impl<'a, T: Wire> File<'a, T> {
         let mut header = w.into_bytes();
         // The data starts at a multiple of 8, as the format recommends.
         header.resize(header.len().next_multiple_of(8), b' ');
-        let mut file = Vec::with_capacity(8 + header.len() + end);
+        let mut file = room(8 + header.len() + end);
         file.extend_from_slice(&(header.len() as u64).to_le_bytes());
         file.extend_from_slice(&header);
         self.tensors.iter().for_each(|(_, tensor)| file.extend_from_slice(&T::bytes(tensor.data())));

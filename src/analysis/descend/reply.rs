@@ -4,7 +4,7 @@ use super::Ready;
 use super::train::Trained;
 use crate::analysis::answer::{attributes, meta, objective, text};
 use crate::analysis::run::NonFinite;
-use crate::analysis::{Form, Reply};
+use crate::analysis::{Form, Reply, room};
 use crate::spec::safetensors::File;
 use crate::spec::write::{Wire, Writer};
 use crate::tensor::{Shape, Tensor};
@@ -77,7 +77,7 @@ impl<S: Wire> Trained<S> {
             metadata.push(("non_finite", text(&|w| non_finite(w, *step, found))));
         }
         metadata.push(("meta", text(&|w| meta::<S>(w, &ready.request_hash))));
-        file.finish(&metadata)
+        file.finish(&metadata, room::of)
     }
 }
 
