@@ -57,25 +57,34 @@ pub fn grade(request: Request<'_>, limits: &Limits, guard: Guard<'_>) -> Result<
 }
 
 /// The request that asks to grade these claims against an exercise; both are JSON texts, and the exercise may have a `grade` with
-/// its rules. Nothing where the exercise is no object, or has claims of its own.
+/// its rules. Nothing where the exercise is no object, or has claims of its own; those of an exercise that was generated are empty.
 pub fn posed(exercise: &[u8], claims: &[u8]) -> Option<Vec<u8>> {
-    let whole = exercise.trim_ascii();
+    let (whole, claims) = (exercise.trim_ascii(), claims.trim_ascii());
     let inside = |object: &[u8]| object.first() == Some(&b'{') && object.last() == Some(&b'}');
     if !inside(whole) {
         return None;
     }
-    // After which brace the claims go in, and what stands between them and it.
-    let grade = json::member(whole, "grade");
-    let (at, before, after): (usize, &[u8], &[u8]) = match &grade {
-        Some(span) if inside(&whole[span.clone()]) && json::member(&whole[span.clone()], "claims").is_none() => {
-            (span.start + 1, b"\"claims\":", b"")
-        }
-        Some(_) => return None,
-        None => (1, b"\"grade\":{\"claims\":", b"}"),
+    let Some(grade) = json::member(whole, "grade") else {
+        return Some(after_brace(whole, 1, &[b"\"grade\":{\"claims\":", claims, b"}"].concat()));
     };
-    let empty = whole[at..].trim_ascii_start().first() == Some(&b'}');
+    if !inside(&whole[grade.clone()]) {
+        return None;
+    }
+    match json::member(&whole[grade.clone()], "claims") {
+        None => Some(after_brace(whole, grade.start + 1, &[b"\"claims\":", claims].concat())),
+        Some(own) => {
+            let own = grade.start + own.start..grade.start + own.end;
+            let empty = json::compact(&whole[own.clone()]) == b"{}";
+            empty.then(|| [&whole[..own.start], claims, &whole[own.end..]].concat())
+        }
+    }
+}
+
+/// Put a member first in the object whose brace ends at this place.
+fn after_brace(text: &[u8], at: usize, member: &[u8]) -> Vec<u8> {
+    let empty = text[at..].trim_ascii_start().first() == Some(&b'}');
     let comma: &[u8] = if empty { b"" } else { b"," };
-    Some([&whole[..at], before, claims.trim_ascii(), after, comma, &whole[at..]].concat())
+    [&text[..at], member, comma, &text[at..]].concat()
 }
 
 fn ready(request: Request<'_>, limits: &Limits) -> Result<Ready, Failure> {
@@ -242,7 +251,8 @@ mod tests {
             (" {} \n", r#" {"loss":1} "#, Some(r#"{"grade":{"claims":{"loss":1}}}"#)),
             (r#"{"a":1,"grade":{"feedback":"what"}}"#, "{}", Some(r#"{"a":1,"grade":{"claims":{},"feedback":"what"}}"#)),
             (r#"{"a":1,"grade": { } }"#, "1", Some(r#"{"a":1,"grade": {"claims":1 } }"#)),
-            (r#"{"grade":{"claims":{}}}"#, "{}", None),
+            (r#"{"grade":{"x":1,"claims": { } }}"#, r#" {"loss":1}"#, Some(r#"{"grade":{"x":1,"claims": {"loss":1} }}"#)),
+            (r#"{"grade":{"claims":{"loss":1}}}"#, "{}", None),
             (r#"{"grade":3}"#, "{}", None),
             ("[]", "{}", None),
             ("", "{}", None),

@@ -36,6 +36,7 @@ mod stats;
 mod stored;
 mod validate;
 mod vjp;
+mod written;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -302,9 +303,13 @@ fn pose<'a, T>(
         let selection = select(&lowered, &options, &mut faults);
         Posed { lowered, selection, options, request_hash: String::new(), names_network: stored.is_some() }
     });
-    let Some(mut posed) = posed else { return Err(Failure::Invalid(faults)) };
+    let refused = |mut faults: Faults| {
+        written::point(&mut faults, request.problem);
+        Err(Failure::Invalid(faults))
+    };
+    let Some(mut posed) = posed else { return refused(faults) };
     let own = own(arguments, &posed, &mut faults);
-    let Some(own) = own.filter(|_| faults.is_empty()) else { return Err(Failure::Invalid(faults)) };
+    let Some(own) = own.filter(|_| faults.is_empty()) else { return refused(faults) };
     posed.request_hash = naming.finish();
     Ok((posed, own))
 }

@@ -103,7 +103,7 @@ impl Grade {
     fn pose(&self, exercise: &Path, text: &[u8], claims: &[u8]) -> Result<Vec<u8>, Stopped> {
         analysis::posed(text, claims).ok_or_else(|| {
             Stopped::Usage(format!(
-                "{} is no exercise: a problem as a JSON object, whose \"grade\" has no claims",
+                "{} is no exercise: a problem as a JSON object, whose \"grade\" has no claims, or {{}}",
                 exercise.display()
             ))
         })

@@ -43,7 +43,7 @@ impl Seal {
         let text = read(file)?;
         let posed = analysis::posed(&text, b"{}").ok_or_else(|| {
             let name = file.display();
-            Stopped::Usage(format!("{name} is no exercise: a problem as a JSON object, whose \"grade\" has no claims"))
+            Stopped::Usage(format!("{name} is no exercise: a problem as a JSON object, whose \"grade\" has no claims, or {{}}"))
         })?;
         // Whoever carries it cannot see what is wrong with it, so nothing may be.
         self.try_out(&posed).map_err(|failure| self.failed(failure))?;

@@ -79,7 +79,7 @@ pub struct Job {
     pub parts: Parts,
     /// When the answer is of no use any more.
     pub deadline: Instant,
-    /// What its bytes hold of the [`Budget`], until it is done.
+    /// What its bytes hold of the [budget](super::Budget), until it is done.
     pub hold: Hold,
     /// Who hears of what there is to tell on the way, if anybody does. Told all before the answer, and closed with the job.
     pub listener: Option<Listener>,

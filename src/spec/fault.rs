@@ -153,6 +153,15 @@ impl Faults {
         }
     }
 
+    /// Let those point elsewhere for which there is such a place.
+    pub fn repoint(&mut self, place: impl Fn(&str) -> Option<String>) {
+        for fault in &mut self.listed {
+            if let Some(pointer) = place(&fault.pointer) {
+                fault.pointer = pointer;
+            }
+        }
+    }
+
     /// Whether further ones are only counted.
     pub fn is_full(&self) -> bool {
         self.listed.len() >= self.cap

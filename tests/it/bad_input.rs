@@ -1311,6 +1311,18 @@ fn minibatches() {
             &[("/batch/inputs/t/1/0", "out_of_range", "token 3")],
         ),
         case(
+            "a token beyond the table, in a flat tensor",
+            TOKENS,
+            &[("/batch/inputs", r#"{"shape": [2, 2], "data": [0, 1, 3, 2]}"#)],
+            &[("/batch/inputs/data/2", "out_of_range", "token 3")],
+        ),
+        case(
+            "a token beyond the table, in base64",
+            TOKENS,
+            &[("/batch/inputs", r#"{"t": {"shape": [2, 2], "dtype": "i32", "base64": "AAAAAAEAAAADAAAAAgAAAA=="}}"#)],
+            &[("/batch/inputs/t/base64", "out_of_range", "token 3")],
+        ),
+        case(
             "a negative token",
             TOKENS,
             &[("/batch/inputs", r#"{"t": [[0, 1], [2, -1]]}"#)],

@@ -338,6 +338,12 @@ fn the_command_writes_a_folder() {
     {
         assert_eq!(Some(read(file).as_str()), expected["sheet"][part].as_str(), "{file}");
     }
+    let (exercise, key) = (folder.join("exercise.json"), folder.join("key.json"));
+    let (exercise, key) = (exercise.to_string_lossy(), key.to_string_lossy());
+    let ran = dedz(&["grade", "--exercise", &exercise, &key]).output().expect("it runs");
+    assert!(ran.status.success(), "its key can be graded against it: {}", String::from_utf8_lossy(&ran.stderr));
+    let report: Value = serde_json::from_slice(&ran.stdout).expect("JSON");
+    assert_eq!(report["score"], report["max_score"], "{report}");
     fs::remove_dir_all(&folder).expect("it was made here");
     let ran = dedz(&["generate", "--template", "dag"]).output().expect("it runs");
     assert_eq!(ran.status.code(), Some(1));

@@ -171,7 +171,7 @@ fn exercises_that_cannot_be_used_are_failures() {
     let mut unknown = example("mazur");
     unknown["network"]["nodes"][0]["op"] = json!("neurone");
     let (unknown, cut) = (put(&folder, "unknown.json", unknown), put(&folder, "cut.json", "{\"network\": {\"inputs\": }"));
-    let (list, claimed) = (put(&folder, "list.json", "[]"), put(&folder, "claimed.json", mazur(json!({"claims": {}}))));
+    let (list, claimed) = (put(&folder, "list.json", "[]"), put(&folder, "claimed.json", mazur(json!({"claims": {"loss": 1}}))));
     for submitted in [&right, &class] {
         for (exercise, expect, words) in [
             (&missing, 2, "cannot read"),
