@@ -3,6 +3,7 @@
 //! The exercise of a request is all of its text but the claims. It is run once; whoever sends the same text with other claims has
 //! only the claims read and judged.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::answer::meta;
@@ -70,10 +71,9 @@ pub fn posed(exercise: &[u8], claims: &[u8]) -> Option<Vec<u8>> {
     if !inside(&whole[grade.clone()]) {
         return None;
     }
-    match json::member(&whole[grade.clone()], "claims") {
+    match claims_of(whole) {
         None => Some(after_brace(whole, grade.start + 1, &[b"\"claims\":", claims].concat())),
         Some(own) => {
-            let own = grade.start + own.start..grade.start + own.end;
             let empty = json::compact(&whole[own.clone()]) == b"{}";
             empty.then(|| [&whole[..own.start], claims, &whole[own.end..]].concat())
         }
@@ -137,12 +137,17 @@ fn price(lowered: &Lowered, policy: &Policy, text: usize) -> Cost {
     Cost { flops, bytes }
 }
 
+/// Where a request's claims stand in its text.
+pub(super) fn claims_of(text: &[u8]) -> Option<Range<usize>> {
+    let grade = json::member(text, "grade")?;
+    let claims = json::member(&text[grade.clone()], "claims")?;
+    Some(grade.start + claims.start..grade.start + claims.end)
+}
+
 /// A digest of everything but the claims, and the claims' own text; nothing where it cannot be told apart.
 fn digest(request: Request<'_>) -> Option<(Digest, &[u8])> {
     let text = request.problem;
-    let grade = json::member(text, "grade")?;
-    let claims = json::member(&text[grade.clone()], "claims")?;
-    let claims = grade.start + claims.start..grade.start + claims.end;
+    let claims = claims_of(text)?;
     let mut hash = blake3::Hasher::new();
     hash.update(&text[..claims.start]);
     hash.update(&[0]);

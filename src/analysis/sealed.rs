@@ -2,7 +2,7 @@
 //!
 //! Whoever claims cannot see the exercise, so nothing of it may stand in what goes wrong with it, and no rule may be sent beside it.
 
-use super::grade::posed;
+use super::grade::{claims_of, posed};
 use super::{Failure, Request};
 use crate::config::Limits;
 use crate::seal;
@@ -66,7 +66,7 @@ fn read(request: Request<'_>, limits: &Limits) -> Result<(String, std::ops::Rang
     for (name, _) in parts.iter().filter(|(_, part)| part.is_some()) {
         faults.push(At::ROOT.name(name), Code::UnknownField, format!("the exercise is sealed: it takes no part \"{name}\""));
     }
-    let claims = claims(request.problem);
+    let claims = claims_of(request.problem);
     if faults.is_empty() && claims.is_none() {
         // They were read, so their names are written with escapes.
         faults.push(
@@ -79,12 +79,6 @@ fn read(request: Request<'_>, limits: &Limits) -> Result<(String, std::ops::Rang
         Some((token, claims)) => Ok((token.into_owned(), claims)),
         None => Err(Failure::Invalid(faults)),
     }
-}
-
-fn claims(text: &[u8]) -> Option<std::ops::Range<usize>> {
-    let grade = json::member(text, "grade")?;
-    let claims = json::member(&text[grade.clone()], "claims")?;
-    Some(grade.start + claims.start..grade.start + claims.end)
 }
 
 fn at_seal(code: Code, detail: &str) -> Failure {

@@ -2,29 +2,31 @@
 
 use std::ops::Range;
 
-/// The extent of the value of a member of the object that `text` is. Nothing is checked that finding its end does not need; a name
-/// that is written with escapes is not found.
+/// The extent of the value of a member of the object that `text` is. A name that is written with escapes is not found.
 pub fn member(text: &[u8], name: &str) -> Option<Range<usize>> {
+    members(text).find(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value)
+}
+
+/// The members of the object that `text` is: each name as it is written, and the extent of its value. They end where the text does
+/// not go on as an object; nothing is checked that finding the end of a value does not need.
+pub fn members(text: &[u8]) -> impl Iterator<Item = (&[u8], Range<usize>)> {
     let mut at = skip_space(text, 0);
-    (*text.get(at)? == b'{').then_some(())?;
-    at += 1;
-    loop {
-        at = skip_space(text, at);
-        (*text.get(at)? == b'"').then_some(())?;
-        let end = string_end(text, at)?;
-        let found = text.get(at + 1..end - 1)? == name.as_bytes();
+    let mut before = b'{';
+    std::iter::from_fn(move || {
+        (*text.get(at)? == before).then_some(())?;
+        before = b',';
+        let start = skip_space(text, at + 1);
+        (*text.get(start)? == b'"').then_some(())?;
+        let end = string_end(text, start)?;
+        let name = text.get(start + 1..end - 1)?;
         at = skip_space(text, end);
         (*text.get(at)? == b':').then_some(())?;
-        at = skip_space(text, at + 1);
-        let end = value_end(text, at)?;
-        if found {
-            let space = text[at..end].iter().rev().take_while(|byte| b" \t\r\n".contains(byte)).count();
-            return Some(at..end - space);
-        }
+        let start = skip_space(text, at + 1);
+        let end = value_end(text, start)?;
         at = skip_space(text, end);
-        (*text.get(at)? == b',').then_some(())?;
-        at += 1;
-    }
+        let space = text[start..end].iter().rev().take_while(|byte| b" \t\r\n".contains(byte)).count();
+        Some((name, start..end - space))
+    })
 }
 
 /// A JSON text without the white space between its tokens.

@@ -14,7 +14,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-pub use extent::{compact, member, skip_space, string_end, value_end};
+pub use extent::{compact, member, members, skip_space, string_end, value_end};
 pub use reader::{member_at, parse, parse_telling};
 
 /// A JSON value.
