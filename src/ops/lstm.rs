@@ -243,20 +243,17 @@ impl<S: Scalar> Op<S> for Lstm {
         let Swept { gates: a_bar, first: [h_bar, c_bar], projected } = self.sweep_back(at, y_bar, &sizes);
         let a = Matrix::new(&a_bar, rows, 4 * hidden);
         if x_bar.wants(0) {
-            let mut data = vec![S::ZERO; rows * features];
-            S::gemm(a, Matrix::new(at.x[1].data(), 4 * hidden, features), &mut data, false);
+            let data = S::product(a, Matrix::new(at.x[1].data(), 4 * hidden, features));
             x_bar.give(0, Tensor::new(at.shapes[0], self.by_samples(&data, &sizes)));
         }
         if x_bar.wants(1) {
-            let mut data = vec![S::ZERO; 4 * hidden * features];
             let x = self.by_steps(at.x[0].data(), &sizes);
-            S::gemm(a.t(), Matrix::new(&x, rows, features), &mut data, false);
+            let data = S::product(a.t(), Matrix::new(&x, rows, features));
             x_bar.give(1, Tensor::new(at.shapes[1], data));
         }
         if x_bar.wants(2) {
-            let mut data = vec![S::ZERO; 4 * hidden * out];
             let before = self.states_before(at.y.data(), self.initial_at().map(|i| at.x[i].data()), &sizes);
-            S::gemm(a.t(), Matrix::new(&before, rows, out), &mut data, false);
+            let data = S::product(a.t(), Matrix::new(&before, rows, out));
             x_bar.give(2, Tensor::new(at.shapes[2], data));
         }
         if self.bias && (x_bar.wants(3) || x_bar.wants(4)) {
@@ -271,8 +268,7 @@ impl<S: Scalar> Op<S> for Lstm {
             x_bar.give(4, b_bar);
         }
         if let Some((i, (h_bar, u))) = self.projection_at().zip(projected) {
-            let mut data = vec![S::ZERO; out * hidden];
-            S::gemm(Matrix::new(&h_bar, rows, out).t(), Matrix::new(&u, rows, hidden), &mut data, false);
+            let data = S::product(Matrix::new(&h_bar, rows, out).t(), Matrix::new(&u, rows, hidden));
             x_bar.give(i, Tensor::new(at.shapes[i], data));
         }
         if let Some(i) = self.initial_at() {

@@ -109,14 +109,13 @@ impl<S: Scalar> Op<S> for MatMul {
         let (a, b) = (x[0].data(), x[1].data());
         let stacks = Stacks::new(x[0].shape(), x[1].shape()).expect("checked by the shape rule");
         let Stacks { m, k, n, .. } = stacks;
-        let mut y = vec![S::ZERO; stacks.output.size()];
         if let Some(rows) = stacks.flat() {
-            S::gemm(Matrix::new(a, rows, k), Matrix::new(b, k, n), &mut y, false);
-        } else {
-            for (at, a_at, b_at) in stacks.meetings() {
-                let (a, b) = (Matrix::new(&a[a_at..a_at + m * k], m, k), Matrix::new(&b[b_at..b_at + k * n], k, n));
-                S::gemm(a, b, &mut y[at..at + m * n], false);
-            }
+            return Tensor::new(stacks.output, S::product(Matrix::new(a, rows, k), Matrix::new(b, k, n)));
+        }
+        let mut y = vec![S::ZERO; stacks.output.size()];
+        for (at, a_at, b_at) in stacks.meetings() {
+            let (a, b) = (Matrix::new(&a[a_at..a_at + m * k], m, k), Matrix::new(&b[b_at..b_at + k * n], k, n));
+            S::gemm(a, b, &mut y[at..at + m * n], false);
         }
         Tensor::new(stacks.output, y)
     }
@@ -126,29 +125,31 @@ impl<S: Scalar> Op<S> for MatMul {
         let stacks = Stacks::new(at.shapes[0], at.shapes[1]).expect("checked by the shape rule");
         let Stacks { m, k, n, .. } = stacks;
         if x_bar.wants(0) {
-            let mut a_bar = vec![S::ZERO; a.len()];
-            if let Some(rows) = stacks.flat() {
-                S::gemm(Matrix::new(y_bar.data(), rows, n), Matrix::new(b, k, n).t(), &mut a_bar, false);
+            let a_bar = if let Some(rows) = stacks.flat() {
+                S::product(Matrix::new(y_bar.data(), rows, n), Matrix::new(b, k, n).t())
             } else {
+                let mut a_bar = vec![S::ZERO; a.len()];
                 for (at, a_at, b_at) in stacks.meetings() {
                     let y_bar = Matrix::new(&y_bar.data()[at..at + m * n], m, n);
                     let b = Matrix::new(&b[b_at..b_at + k * n], k, n);
                     S::gemm(y_bar, b.t(), &mut a_bar[a_at..a_at + m * k], true);
                 }
-            }
+                a_bar
+            };
             x_bar.give(0, Tensor::new(at.shapes[0], a_bar));
         }
         if x_bar.wants(1) {
-            let mut b_bar = vec![S::ZERO; b.len()];
-            if let Some(rows) = stacks.flat() {
-                S::gemm(Matrix::new(a, rows, k).t(), Matrix::new(y_bar.data(), rows, n), &mut b_bar, false);
+            let b_bar = if let Some(rows) = stacks.flat() {
+                S::product(Matrix::new(a, rows, k).t(), Matrix::new(y_bar.data(), rows, n))
             } else {
+                let mut b_bar = vec![S::ZERO; b.len()];
                 for (at, a_at, b_at) in stacks.meetings() {
                     let y_bar = Matrix::new(&y_bar.data()[at..at + m * n], m, n);
                     let a = Matrix::new(&a[a_at..a_at + m * k], m, k);
                     S::gemm(a.t(), y_bar, &mut b_bar[b_at..b_at + k * n], true);
                 }
-            }
+                b_bar
+            };
             x_bar.give(1, Tensor::new(at.shapes[1], b_bar));
         }
     }

@@ -52,7 +52,9 @@ pub trait Gemm: Float {
     fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: &mut [Self], accumulate: bool);
 
     /// `a·b`, row-major, in memory of its own.
-    fn product(a: Matrix<'_, Self>, b: Matrix<'_, Self>) -> Vec<Self>;
+    fn product(a: Matrix<'_, Self>, b: Matrix<'_, Self>) -> Vec<Self> {
+        zeroed_product(a, b)
+    }
 }
 
 /// Below this many multiplications a plain loop beats the set-up of a blocked kernel.
@@ -176,10 +178,6 @@ impl Gemm for DoubleDouble {
         check(&a, &b, c.len());
         naive(a, b, c, accumulate);
     }
-
-    fn product(a: Matrix<'_, Self>, b: Matrix<'_, Self>) -> Vec<Self> {
-        zeroed_product(a, b)
-    }
 }
 
 impl Gemm for Dual {
@@ -187,20 +185,12 @@ impl Gemm for Dual {
         check(&a, &b, c.len());
         naive(a, b, c, accumulate);
     }
-
-    fn product(a: Matrix<'_, Self>, b: Matrix<'_, Self>) -> Vec<Self> {
-        zeroed_product(a, b)
-    }
 }
 
 impl Gemm for Interval {
     fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: &mut [Self], accumulate: bool) {
         check(&a, &b, c.len());
         naive(a, b, c, accumulate);
-    }
-
-    fn product(a: Matrix<'_, Self>, b: Matrix<'_, Self>) -> Vec<Self> {
-        zeroed_product(a, b)
     }
 }
 
