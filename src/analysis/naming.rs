@@ -33,7 +33,7 @@ impl<'a> Naming<'a> {
         hashed(self.request, rest, |bytes| {
             self.hash.update(bytes);
         });
-        format!("blake3:{}", self.hash.finalize().to_hex())
+        ["blake3:", &self.hash.finalize().to_hex()].concat()
     }
 }
 

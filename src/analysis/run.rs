@@ -100,8 +100,8 @@ impl Job {
     pub(super) fn loss_seed<S: Scalar>(&self, samples: Range<usize>) -> Option<(NodeId, Tensor<S>)> {
         self.lowered.objective.as_ref().map(|objective| {
             let shape = Shape::batched(samples.len(), &[]).expect("a small shape");
-            let data = objective.factors[samples].iter().map(|&factor| S::from_f64(factor)).collect();
-            (objective.losses, Tensor::new(shape, data))
+            let factors = objective.factors[samples].iter().map(|&factor| S::from_f64(factor));
+            (objective.losses, Tensor::from_elements(shape, factors))
         })
     }
 

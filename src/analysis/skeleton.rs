@@ -12,6 +12,8 @@ pub(super) const MARK: u8 = 0;
 #[derive(Debug)]
 pub(super) struct Skeleton {
     text: Box<[u8]>,
+    /// Where each piece ends.
+    ends: Box<[usize]>,
     /// Where the objective's part was read off: a weighted minibatch has another.
     echo: Option<Arc<Echo>>,
 }
@@ -37,7 +39,7 @@ impl Place {
     /// The skeleton of a reply with this objective, made by `write` if there is none yet; nothing where it is another's.
     pub(super) fn skeleton(&self, echo: Option<&Arc<Echo>>, write: impl FnOnce() -> Vec<u8>) -> Option<&Skeleton> {
         let made = || Some(write()).filter(|text| text.len() <= self.room).map(Box::from);
-        let skeleton = self.skeleton.get_or_init(|| made().map(|text| Skeleton { text, echo: echo.cloned() })).as_ref()?;
+        let skeleton = self.skeleton.get_or_init(|| made().map(|text| Skeleton::new(text, echo))).as_ref()?;
         let same = match (&skeleton.echo, echo) {
             (Some(own), Some(echo)) => Arc::ptr_eq(own, echo),
             (own, echo) => own.is_none() && echo.is_none(),
@@ -47,8 +49,14 @@ impl Place {
 }
 
 impl Skeleton {
+    fn new(text: Box<[u8]>, echo: Option<&Arc<Echo>>) -> Self {
+        let marks = text.iter().enumerate().filter(|(_, byte)| **byte == MARK).map(|(at, _)| at);
+        let ends = marks.chain([text.len()]).collect();
+        Self { text, ends, echo: echo.cloned() }
+    }
+
     /// The pieces in order.
     pub(super) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
-        self.text.split(|&byte| byte == MARK)
+        self.ends.iter().scan(0, |start, &end| Some(&self.text[std::mem::replace(start, end + 1)..end]))
     }
 }

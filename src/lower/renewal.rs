@@ -85,7 +85,8 @@ impl Lowered {
             None if targets.is_none() && weights.is_none() => (None, None),
             None => return None,
         };
-        let mut renewed = Self { objective, ..self.clone() };
+        let (structure, leaves, outputs) = (Arc::clone(&self.structure), self.leaves.clone(), Arc::clone(&self.outputs));
+        let mut renewed = Self { structure, leaves, outputs, objective };
         for (input, column) in self.inputs.iter().zip(columns) {
             renewed.put(input.leaf, column);
         }

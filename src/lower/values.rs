@@ -59,8 +59,8 @@ impl Lowered {
     /// The derivatives of the objective by the nodes that it is the sum of.
     pub(crate) fn seeds<S: Scalar>(&self) -> Vec<(NodeId, Tensor<S>)> {
         let losses = self.objective.iter().map(|objective| {
-            let data = objective.factors.iter().map(|&factor| S::from_f64(factor)).collect();
-            (objective.losses, Tensor::new(self.graph.shape(objective.losses), data))
+            let factors = objective.factors.iter().map(|&factor| S::from_f64(factor));
+            (objective.losses, Tensor::from_elements(self.graph.shape(objective.losses), factors))
         });
         let penalties = self.penalties.iter();
         losses.chain(penalties.map(|penalty| (penalty.node, Tensor::scalar(S::from_f64(penalty.coefficient))))).collect()

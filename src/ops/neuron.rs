@@ -73,29 +73,31 @@ impl<S: Scalar> Op<S> for Neuron {
         let sources = &x[self.sources_at..];
         let shape = sources[0].shape();
         let bias = self.bias.map_or(S::ZERO, |bias| Self::weight(bias, x));
-        let mut a = vec![bias; shape.size()];
         tensor::wide::<S, _>(
             #[inline(always)]
             || {
-                for (&at, z) in self.weights.iter().zip(sources) {
-                    let w = Self::weight(at, x);
-                    for (a, &z) in a.iter_mut().zip(z.data()) {
-                        *a += w * z;
+                Tensor::filled(shape, |a| {
+                    a.fill(bias);
+                    for (&at, z) in self.weights.iter().zip(sources) {
+                        let w = Self::weight(at, x);
+                        for (a, &z) in a.iter_mut().zip(z.data()) {
+                            *a += w * z;
+                        }
                     }
-                }
+                })
             },
-        );
-        Tensor::new(shape, a)
+        )
     }
 
     fn vjp(&self, at: Point<'_, S>, y_bar: &Tensor<S>, x_bar: &mut Cotangents<'_, S>) {
         let sources = &at.x[self.sources_at..];
         let a_bar = y_bar.data();
-        let mut own = self.owns().then(|| vec![S::ZERO; at.shapes[0].size()]);
+        let mut own = self.owns().then(|| Tensor::zeros(at.shapes[0]));
+        let mut sums = own.as_mut().map(Tensor::data_mut);
         let mut place = |weight: WeightAt, w_bar: S, x_bar: &mut Cotangents<'_, S>| match weight {
             WeightAt::Own(element) => {
-                if let Some(own) = &mut own {
-                    own[element as usize] += w_bar;
+                if let Some(sums) = &mut sums {
+                    sums[element as usize] += w_bar;
                 }
             }
             WeightAt::Shared(input) => x_bar.give(input as usize, Tensor::scalar(w_bar)),
@@ -117,7 +119,7 @@ impl<S: Scalar> Op<S> for Neuron {
             place(bias, b_bar, x_bar);
         }
         if let Some(own) = own {
-            x_bar.give(0, Tensor::new(at.shapes[0], own));
+            x_bar.give(0, own);
         }
     }
 }

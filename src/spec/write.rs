@@ -62,7 +62,11 @@ impl Encoding {
         if self == Self::Base64 {
             return size_of_val(data).div_ceil(3) * 4;
         }
-        let rows = data.len() / shape.dims().last().copied().unwrap_or(1).max(1);
+        let rows = match *shape.dims() {
+            [] => data.len(),
+            [_] => 1,
+            [.., row] => data.len() / row.max(1),
+        };
         let mut text = [0; LONGEST];
         let mut length = |x: &T| x.put(&mut text) + 1;
         let numbers = if data.len() <= 2 * SAMPLES {

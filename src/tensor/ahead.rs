@@ -23,7 +23,7 @@ pub fn whereabouts<S>(slot: &Option<Tensor<S>>) {
     if let Some(tensor) = slot {
         match &tensor.data {
             // Known from its place.
-            Data::Some(_) => {}
+            Data::Few(_) | Data::Some(_) => {}
             Data::Other(data) => line(Arc::as_ptr(data)),
         }
     }

@@ -57,10 +57,31 @@ pub struct Tensor<S> {
 /// Numbers that several tensors may share.
 #[derive(Debug, Clone)]
 enum Data<S> {
+    /// At most [`FEW`], in place, so that a small network of neurons allocates hardly anything.
+    Few(Few<S>),
     /// As many as [`SOME`]: one step into memory away. A large network of neurons reads such values from anywhere.
     Some(Arc<[S]>),
-    /// Few, for which nothing is copied, or many, for which copying would cost more than a step.
+    /// Some more, for which nothing is copied, or many, for which copying would cost more than a step.
     Other(Arc<Vec<S>>),
+}
+
+/// Numbers in place.
+#[derive(Debug, Clone, Copy)]
+struct Few<S> {
+    room: [S; FEW],
+    length: u8,
+}
+
+/// A neuron's values of a handful of samples.
+const FEW: usize = 4;
+
+impl<S: Float> Few<S> {
+    /// These, if they are few.
+    fn of(elements: &[S]) -> Option<Self> {
+        let mut room = [S::ZERO; FEW];
+        room.get_mut(..elements.len())?.copy_from_slice(elements);
+        Some(Self { room, length: elements.len() as u8 })
+    }
 }
 
 /// A neuron's values of a usual minibatch.
@@ -69,6 +90,7 @@ const SOME: std::ops::RangeInclusive<usize> = 16..=128;
 impl<S> Data<S> {
     fn as_slice(&self) -> &[S] {
         match self {
+            Self::Few(few) => &few.room[..usize::from(few.length)],
             Self::Some(data) => data,
             Self::Other(data) => data,
         }
@@ -85,24 +107,58 @@ impl<S: Float> Tensor<S> {
     /// The elements in row-major order.
     pub fn new(shape: Shape, data: Vec<S>) -> Self {
         assert_eq!(shape.size(), data.len(), "elements of a tensor of shape {shape}");
-        let data = if SOME.contains(&data.len()) { Data::Some(data.into()) } else { Data::Other(Arc::new(data)) };
+        let data = match Few::of(&data) {
+            Some(few) => Data::Few(few),
+            None if SOME.contains(&data.len()) => Data::Some(data.into()),
+            None => Data::Other(Arc::new(data)),
+        };
         Self { shape, data }
+    }
+
+    /// Elements in row-major order, as `fill` puts them into a slice of zeros.
+    #[inline(always)]
+    pub fn filled(shape: Shape, fill: impl FnOnce(&mut [S])) -> Self {
+        let size = shape.size();
+        let mut room = [S::ZERO; FEW];
+        if let Some(few) = room.get_mut(..size) {
+            fill(few);
+            return Self { shape, data: Data::Few(Few { room, length: size as u8 }) };
+        }
+        let mut data = vec![S::ZERO; size];
+        fill(&mut data);
+        Self::new(shape, data)
+    }
+
+    /// Elements in row-major order, one after the other.
+    #[inline(always)]
+    pub fn from_elements(shape: Shape, elements: impl ExactSizeIterator<Item = S>) -> Self {
+        assert_eq!(shape.size(), elements.len(), "elements of a tensor of shape {shape}");
+        if elements.len() > FEW {
+            return Self::new(shape, elements.collect());
+        }
+        let (mut room, length) = ([S::ZERO; FEW], elements.len() as u8);
+        room.iter_mut().zip(elements).for_each(|(room, element)| *room = element);
+        Self { shape, data: Data::Few(Few { room, length }) }
     }
 
     /// Elements that somebody else may hold too.
     pub fn shared(shape: Shape, data: Arc<Vec<S>>) -> Self {
         assert_eq!(shape.size(), data.len(), "elements of a tensor of shape {shape}");
-        Self { shape, data: Data::Other(data) }
+        let data = Few::of(&data).map_or_else(|| Data::Other(data), Data::Few);
+        Self { shape, data }
     }
 
     /// A single number.
     pub fn scalar(value: S) -> Self {
-        Self::new(Shape::SCALAR, vec![value])
+        Self::full(Shape::SCALAR, value)
     }
 
     /// The same number everywhere.
     pub fn full(shape: Shape, value: S) -> Self {
-        Self::new(shape, vec![value; shape.size()])
+        match shape.size() {
+            size @ ..=FEW => Self { shape, data: Data::Few(Few { room: [value; FEW], length: size as u8 }) },
+            size => Self::new(shape, vec![value; size]),
+        }
     }
 
     /// Zeros.
@@ -123,7 +179,7 @@ impl<S: Float> Tensor<S> {
     /// The elements, moved out where nobody shares them.
     pub fn into_data(self) -> Vec<S> {
         match self.data {
-            Data::Some(data) => data.to_vec(),
+            Data::Few(_) | Data::Some(_) => self.data().to_vec(),
             Data::Other(data) => Arc::try_unwrap(data).unwrap_or_else(|shared| shared.as_ref().clone()),
         }
     }
@@ -131,6 +187,7 @@ impl<S: Float> Tensor<S> {
     /// The elements for writing, copied first where somebody shares them.
     pub fn data_mut(&mut self) -> &mut [S] {
         match &mut self.data {
+            Data::Few(few) => &mut few.room[..usize::from(few.length)],
             Data::Some(data) => Arc::make_mut(data),
             Data::Other(data) => Arc::make_mut(data).as_mut_slice(),
         }
@@ -148,7 +205,7 @@ impl<S: Float> Tensor<S> {
     pub fn samples(&self, range: Range<usize>) -> Self {
         let shape = Shape::batched(range.len(), self.shape.sample_dims()).expect("a part is smaller than the whole");
         let size = self.shape.sample_size();
-        Self::new(shape, self.data()[range.start * size..range.end * size].to_vec())
+        Self::from_elements(shape, self.data()[range.start * size..range.end * size].iter().copied())
     }
 
     /// A strided view, for permutations, slices and sums over axes.
@@ -175,12 +232,9 @@ impl<S: Float> Tensor<S> {
     #[must_use]
     pub fn map(&self, f: impl Fn(S) -> S) -> Self {
         let x = self.data();
-        Self::new(
-            self.shape,
-            wide::<S, _>(
-                #[inline(always)]
-                || x.iter().map(|&x| f(x)).collect(),
-            ),
+        wide::<S, _>(
+            #[inline(always)]
+            || Self::from_elements(self.shape, x.iter().map(|&x| f(x))),
         )
     }
 
@@ -188,20 +242,20 @@ impl<S: Float> Tensor<S> {
     #[must_use]
     pub fn zip(&self, other: &Self, shape: Shape, f: impl Fn(S, S) -> S) -> Self {
         let (a, b) = (self.data(), other.data());
-        let data = if self.shape.dims() == other.shape.dims() && self.shape.dims() == shape.dims() {
+        if self.shape.dims() == other.shape.dims() && self.shape.dims() == shape.dims() {
             wide::<S, _>(
                 #[inline(always)]
-                || a.iter().zip(b).map(|(&x, &y)| f(x, y)).collect(),
+                || Self::from_elements(shape, a.iter().zip(b).map(|(&x, &y)| f(x, y))),
             )
         } else if b.len() == 1 && a.len() == shape.size() {
             wide::<S, _>(
                 #[inline(always)]
-                || a.iter().map(|&x| f(x, b[0])).collect(),
+                || Self::from_elements(shape, a.iter().map(|&x| f(x, b[0]))),
             )
         } else if a.len() == 1 && b.len() == shape.size() {
             wide::<S, _>(
                 #[inline(always)]
-                || b.iter().map(|&y| f(a[0], y)).collect(),
+                || Self::from_elements(shape, b.iter().map(|&y| f(a[0], y))),
             )
         } else {
             let mut data = Vec::with_capacity(shape.size());
@@ -209,20 +263,19 @@ impl<S: Float> Tensor<S> {
             for_each_row(shape, &[a_strides, b_strides], |[a_at, b_at], [a_step, b_step], count| {
                 data.extend((0..count).map(|i| f(a[a_at + i * a_step], b[b_at + i * b_step])));
             });
-            data
-        };
-        Self::new(shape, data)
+            Self::new(shape, data)
+        }
     }
 
     /// `f` of every element and of the elements of `a` and `b` that are repeated there; both must broadcast to this shape.
     #[must_use]
     pub fn zip_two(&self, a: &Self, b: &Self, f: impl Fn(S, S, S) -> S) -> Self {
         let shape = self.shape;
-        let data = if a.shape == shape && b.shape == shape {
+        if a.shape == shape && b.shape == shape {
             let (x, a, b) = (self.data(), a.data(), b.data());
             wide::<S, _>(
                 #[inline(always)]
-                || x.iter().zip(a).zip(b).map(|((&x, &a), &b)| f(x, a, b)).collect(),
+                || Self::from_elements(shape, x.iter().zip(a).zip(b).map(|((&x, &a), &b)| f(x, a, b))),
             )
         } else {
             let mut data = Vec::with_capacity(shape.size());
@@ -232,9 +285,8 @@ impl<S: Float> Tensor<S> {
                 let row = &self.data()[at..at + count];
                 data.extend(row.iter().enumerate().map(|(i, &x)| f(x, a[a_at + i * a_step], b[b_at + i * b_step])));
             });
-            data
-        };
-        Self::new(shape, data)
+            Self::new(shape, data)
+        }
     }
 
     /// The elements repeated to `shape`, which must be this shape broadcast with another.
@@ -397,5 +449,24 @@ mod tests {
         let row = tensor(&[3], &[1.0, 2.0, 3.0]);
         assert_eq!(empty.zip(&row, empty.shape(), |x, y| x + y).data(), [0.0; 0]);
         assert_eq!(empty.sum_to(row.shape()).data(), [0.0; 3]);
+    }
+
+    #[test]
+    fn a_tensor_is_the_same_wherever_its_elements_are() {
+        for size in [0, 1, FEW - 1, FEW, FEW + 1, 15, 16, 128, 129] {
+            let shape = Shape::new(&[size]).expect("a small shape");
+            let elements: Vec<f64> = (0..size).map(|i| i as f64).collect();
+            let mut given = Tensor::new(shape, elements.clone());
+            let copy = given.clone();
+            assert_eq!(given.data(), elements);
+            assert_eq!(Tensor::shared(shape, Arc::new(elements.clone())), given);
+            assert_eq!(Tensor::from_elements(shape, elements.iter().copied()), given);
+            assert_eq!(Tensor::filled(shape, |x| x.copy_from_slice(&elements)), given);
+            assert_eq!(given.map(|x| x + 1.0).zip(&given, shape, |x, y| x - y), Tensor::full(shape, 1.0));
+            assert_eq!(given.zip_two(&given, &given, |x, y, z| x + y - z), given);
+            given.data_mut().fill(-1.0);
+            assert_eq!(copy.into_data(), elements, "a copy stays what it was");
+            assert_eq!(given, Tensor::full(shape, -1.0));
+        }
     }
 }

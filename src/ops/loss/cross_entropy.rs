@@ -64,9 +64,10 @@ impl<S: Scalar> Op<S> for CrossEntropy {
     fn forward(&self, x: &[&Tensor<S>]) -> Tensor<S> {
         let (shape, x, q) = (x[0].shape(), x[0].data(), x[1].data());
         let lines = Lines::along(shape, 1);
-        let mut y = vec![S::ZERO; shape.dims()[0]];
+        let mut y = Tensor::zeros(self.shape(&[shape, shape]).expect("checked by the shape rule"));
+        let sums = y.data_mut();
         for start in lines.starts() {
-            let y = &mut y[start / shape.sample_size()];
+            let sum = &mut sums[start / shape.sample_size()];
             let mut asked = lines.elements(start).filter(|&at| q[at] != S::ZERO).peekable();
             if asked.peek().is_none() {
                 continue;
@@ -84,10 +85,10 @@ impl<S: Scalar> Op<S> for CrossEntropy {
                     Of::Probabilities => x[at].ln(),
                     Of::LogProbabilities => x[at],
                 };
-                *y += -(q[at] * log_p);
+                *sum += -(q[at] * log_p);
             }
         }
-        Tensor::new(self.shape(&[shape, shape]).expect("checked by the shape rule"), y)
+        y
     }
 
     fn vjp(&self, at: Point<'_, S>, y_bar: &Tensor<S>, x_bar: &mut Cotangents<'_, S>) {

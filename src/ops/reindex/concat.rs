@@ -69,18 +69,13 @@ impl Joined {
         let (first, axis) = part(&inputs[0]);
         let step: usize = first.dims()[axis + 1..].iter().product();
         let lengths: Vec<_> = inputs.iter().map(|input| part(input).0.dims()[axis] * step).collect();
-        let mut dims = [0; MAX_RANK];
-        dims[..first.rank()].copy_from_slice(first.dims());
-        dims[axis] = inputs.iter().map(|input| part(input).0.dims()[axis]).sum();
-        let shape = first.with_dims(&dims[..first.rank()]).expect("checked by the shape rule");
-        Rows { shape, count: first.dims()[..axis].iter().product(), lengths, samples }
+        let count = first.dims()[..axis].iter().product();
+        Rows { count, lengths, samples }
     }
 }
 
 /// The output as rows, in each of which a piece of every part stands after one of the part before.
 struct Rows {
-    /// The output's shape.
-    shape: Shape,
     count: usize,
     /// The length of each part's pieces.
     lengths: Vec<usize>,
@@ -126,7 +121,8 @@ impl Describe for Joined {
 impl<S: Scalar> Op<S> for Joined {
     fn forward(&self, x: &[&Tensor<S>]) -> Tensor<S> {
         let shapes: Vec<_> = x.iter().map(|x| x.shape()).collect();
-        let Rows { shape, count, lengths, .. } = self.rows(&shapes);
+        let shape = self.shape(&shapes).expect("checked before");
+        let Rows { count, lengths, .. } = self.rows(&shapes);
         let mut y = Vec::with_capacity(shape.size());
         for row in 0..count {
             for (x, &length) in x.iter().zip(&lengths) {
@@ -145,9 +141,10 @@ impl<S: Scalar> Op<S> for Joined {
         for (i, (&length, &input)) in lengths.iter().zip(at.shapes).enumerate() {
             if x_bar.wants(i) {
                 let lifted = Self::lifted(input, samples).expect("checked by the shape rule");
-                let mut data = Vec::with_capacity(count * length);
-                (0..count).for_each(|row| data.extend_from_slice(&y_bar.data()[row * whole + from..][..length]));
-                x_bar.give(i, Tensor::new(lifted, data));
+                let rows = (0..count).map(|row| &y_bar.data()[row * whole + from..][..length]);
+                let fill =
+                    |data: &mut [S]| data.chunks_mut(length.max(1)).zip(rows).for_each(|(to, row)| to.copy_from_slice(row));
+                x_bar.give(i, Tensor::filled(lifted, fill));
             }
             from += length;
         }
