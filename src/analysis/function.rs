@@ -80,7 +80,7 @@ pub(super) fn loss<S: Scalar>(lowered: &Lowered, tape: &Tape<'_, S>) -> Option<S
 
 /// The derivatives of the objective by the nodes that it is the sum of.
 pub(super) fn seeds<S: Scalar>(lowered: &Lowered) -> Vec<(NodeId, Tensor<S>)> {
-    lowered.seeds()
+    lowered.seeds().collect()
 }
 
 /// Floating-point operations of making the leaves: what initialisers draw.

@@ -1,14 +1,13 @@
 //! One run over a lowered problem: leaves made, both sweeps, gradients by their names.
 
 use std::mem::size_of_val;
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::graph::{NodeId, Plan};
 use crate::lower::{Lowered, Objective, Selection, Slot, Traced};
 use crate::ops::Scalar;
 use crate::tape::{Backprop, Sweep, Tape};
-use crate::tensor::{Shape, Tensor};
+use crate::tensor::Tensor;
 
 use super::{Guard, Stop};
 
@@ -96,21 +95,6 @@ impl Job {
         self.lowered.leaf(id)
     }
 
-    /// What the backward sweep over some of the samples starts from.
-    pub(super) fn loss_seed<S: Scalar>(&self, samples: Range<usize>) -> Option<(NodeId, Tensor<S>)> {
-        self.lowered.objective.as_ref().map(|objective| {
-            let shape = Shape::batched(samples.len(), &[]).expect("a small shape");
-            let factors = objective.factors[samples].iter().map(|&factor| S::from_f64(factor));
-            (objective.losses, Tensor::from_elements(shape, factors))
-        })
-    }
-
-    /// What it starts from in the penalties.
-    pub(super) fn penalty_seeds<S: Scalar>(&self) -> impl Iterator<Item = (NodeId, Tensor<S>)> + use<'_, S> {
-        let penalties = self.lowered.penalties.iter();
-        penalties.map(|penalty| (penalty.node, Tensor::scalar(S::from_f64(penalty.coefficient))))
-    }
-
     /// The same run with every node kept, to find where a number stopped being finite.
     fn watched(&self) -> Plan {
         let trace = (0..self.lowered.nodes.len()).collect();
@@ -155,12 +139,12 @@ impl<'j, S: Scalar> Run<'j, S> {
 
     /// Sweep back from the whole objective.
     pub(super) fn backward(&self, guard: Guard<'_>) -> Result<Sweep<S>, Stop> {
-        self.tape.backward(self.loss_seed().into_iter().chain(self.job.penalty_seeds()), &Backprop, guard)
+        self.tape.backward(self.job.lowered.seeds(), &Backprop, guard)
     }
 
     /// Sweep back from the penalties alone.
     pub(super) fn backward_penalties(&self, guard: Guard<'_>) -> Result<Sweep<S>, Stop> {
-        self.tape.backward(self.job.penalty_seeds(), &Backprop, guard)
+        self.tape.backward(self.job.lowered.penalty_seeds(), &Backprop, guard)
     }
 
     /// Sweep back from the loss of one sample alone, unweighted.
@@ -171,10 +155,6 @@ impl<'j, S: Scalar> Run<'j, S> {
             (objective.losses, Tensor::new(shape, data))
         });
         self.tape.backward(seed, &Backprop, guard)
-    }
-
-    fn loss_seed(&self) -> Option<(NodeId, Tensor<S>)> {
-        self.job.loss_seed(0..self.job.lowered.samples)
     }
 
     /// Where a number first was not finite: in the order of the forward sweep, else in that of the backward sweep.

@@ -229,9 +229,9 @@ impl<S: Scalar> Work<S> {
         let (job, graph, range) = (&self.job, self.cut.graph(shard), self.cut.range(shard));
         let tape = Tape::forward(graph, &job.plan, |id| self.leaf(id, &range), &go_on)?;
         let cotangents = if self.backward {
-            let losses = job.loss_seed(range);
+            let losses = job.lowered.loss_seed(range);
             // Penalties are of the parameters alone, and count once.
-            let penalties = (shard == 0).then(|| job.penalty_seeds()).into_iter().flatten();
+            let penalties = (shard == 0).then(|| job.lowered.penalty_seeds()).into_iter().flatten();
             tape.backward(losses.into_iter().chain(penalties), &Backprop, &go_on)?.into_cotangents()
         } else {
             Vec::new()

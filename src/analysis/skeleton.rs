@@ -26,7 +26,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// A place for a text of at most `room` bytes.
+    /// A place for a skeleton of at most `room` bytes.
     pub(super) fn new(room: usize) -> Self {
         Self { skeleton: OnceLock::new(), room }
     }
@@ -38,8 +38,8 @@ impl Place {
 
     /// The skeleton of a reply with this objective, made by `write` if there is none yet; nothing where it is another's.
     pub(super) fn skeleton(&self, echo: Option<&Arc<Echo>>, write: impl FnOnce() -> Vec<u8>) -> Option<&Skeleton> {
-        let made = || Some(write()).filter(|text| text.len() <= self.room).map(Box::from);
-        let skeleton = self.skeleton.get_or_init(|| made().map(|text| Skeleton::new(text, echo))).as_ref()?;
+        let made = || Some(Skeleton::new(write().into(), echo)).filter(|made| made.heap_bytes() <= self.room);
+        let skeleton = self.skeleton.get_or_init(made).as_ref()?;
         let same = match (&skeleton.echo, echo) {
             (Some(own), Some(echo)) => Arc::ptr_eq(own, echo),
             (own, echo) => own.is_none() && echo.is_none(),
@@ -53,6 +53,10 @@ impl Skeleton {
         let marks = text.iter().enumerate().filter(|(_, byte)| **byte == MARK).map(|(at, _)| at);
         let ends = marks.chain([text.len()]).collect();
         Self { text, ends, echo: echo.cloned() }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        size_of_val(&*self.text) + size_of_val(&*self.ends)
     }
 
     /// The pieces in order.

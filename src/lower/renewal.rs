@@ -85,8 +85,8 @@ impl Lowered {
             None if targets.is_none() && weights.is_none() => (None, None),
             None => return None,
         };
-        let (structure, leaves, outputs) = (Arc::clone(&self.structure), self.leaves.clone(), Arc::clone(&self.outputs));
-        let mut renewed = Self { structure, leaves, outputs, objective };
+        let (structure, outputs) = (Arc::clone(&self.structure), Arc::clone(&self.outputs));
+        let mut renewed = Self { structure, leaves: self.leaves.clone(), outputs, objective };
         for (input, column) in self.inputs.iter().zip(columns) {
             renewed.put(input.leaf, column);
         }

@@ -1,10 +1,12 @@
 //! What a run over a lowered problem begins with and ends in: the numbers of its leaves, the objective, and where the sweep back
 //! starts.
 
+use std::ops::Range;
+
 use super::{Leaf, Lowered, random};
 use crate::graph::NodeId;
 use crate::ops::Scalar;
-use crate::tensor::Tensor;
+use crate::tensor::{Shape, Tensor};
 
 impl Lowered {
     /// The numbers of a leaf: given, drawn, or a mask.
@@ -57,12 +59,22 @@ impl Lowered {
     }
 
     /// The derivatives of the objective by the nodes that it is the sum of.
-    pub(crate) fn seeds<S: Scalar>(&self) -> Vec<(NodeId, Tensor<S>)> {
-        let losses = self.objective.iter().map(|objective| {
-            let factors = objective.factors.iter().map(|&factor| S::from_f64(factor));
-            (objective.losses, Tensor::from_elements(self.graph.shape(objective.losses), factors))
-        });
+    pub(crate) fn seeds<S: Scalar>(&self) -> impl Iterator<Item = (NodeId, Tensor<S>)> + use<'_, S> {
+        self.loss_seed(0..self.samples).into_iter().chain(self.penalty_seeds())
+    }
+
+    /// Those by the losses of some of the samples.
+    pub(crate) fn loss_seed<S: Scalar>(&self, samples: Range<usize>) -> Option<(NodeId, Tensor<S>)> {
+        self.objective.as_ref().map(|objective| {
+            let shape = Shape::batched(samples.len(), &[]).expect("a small shape");
+            let factors = objective.factors[samples].iter().map(|&factor| S::from_f64(factor));
+            (objective.losses, Tensor::from_elements(shape, factors))
+        })
+    }
+
+    /// Those by the penalties.
+    pub(crate) fn penalty_seeds<S: Scalar>(&self) -> impl Iterator<Item = (NodeId, Tensor<S>)> + use<'_, S> {
         let penalties = self.penalties.iter();
-        losses.chain(penalties.map(|penalty| (penalty.node, Tensor::scalar(S::from_f64(penalty.coefficient))))).collect()
+        penalties.map(|penalty| (penalty.node, Tensor::scalar(S::from_f64(penalty.coefficient))))
     }
 }

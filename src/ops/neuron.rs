@@ -73,20 +73,20 @@ impl<S: Scalar> Op<S> for Neuron {
         let sources = &x[self.sources_at..];
         let shape = sources[0].shape();
         let bias = self.bias.map_or(S::ZERO, |bias| Self::weight(bias, x));
+        let mut y = Tensor::full(shape, bias);
+        let a = y.data_mut();
         tensor::wide::<S, _>(
             #[inline(always)]
             || {
-                Tensor::filled(shape, |a| {
-                    a.fill(bias);
-                    for (&at, z) in self.weights.iter().zip(sources) {
-                        let w = Self::weight(at, x);
-                        for (a, &z) in a.iter_mut().zip(z.data()) {
-                            *a += w * z;
-                        }
+                for (&at, z) in self.weights.iter().zip(sources) {
+                    let w = Self::weight(at, x);
+                    for (a, &z) in a.iter_mut().zip(z.data()) {
+                        *a += w * z;
                     }
-                })
+                }
             },
-        )
+        );
+        y
     }
 
     fn vjp(&self, at: Point<'_, S>, y_bar: &Tensor<S>, x_bar: &mut Cotangents<'_, S>) {

@@ -63,9 +63,8 @@ impl Encoding {
             return size_of_val(data).div_ceil(3) * 4;
         }
         let rows = match *shape.dims() {
-            [] => data.len(),
-            [_] => 1,
-            [.., row] => data.len() / row.max(1),
+            [.., _, row] => data.len() / row.max(1),
+            _ => 1,
         };
         let mut text = [0; LONGEST];
         let mut length = |x: &T| x.put(&mut text) + 1;

@@ -115,20 +115,6 @@ impl<S: Float> Tensor<S> {
         Self { shape, data }
     }
 
-    /// Elements in row-major order, as `fill` puts them into a slice of zeros.
-    #[inline(always)]
-    pub fn filled(shape: Shape, fill: impl FnOnce(&mut [S])) -> Self {
-        let size = shape.size();
-        let mut room = [S::ZERO; FEW];
-        if let Some(few) = room.get_mut(..size) {
-            fill(few);
-            return Self { shape, data: Data::Few(Few { room, length: size as u8 }) };
-        }
-        let mut data = vec![S::ZERO; size];
-        fill(&mut data);
-        Self::new(shape, data)
-    }
-
     /// Elements in row-major order, one after the other.
     #[inline(always)]
     pub fn from_elements(shape: Shape, elements: impl ExactSizeIterator<Item = S>) -> Self {
@@ -461,7 +447,9 @@ mod tests {
             assert_eq!(given.data(), elements);
             assert_eq!(Tensor::shared(shape, Arc::new(elements.clone())), given);
             assert_eq!(Tensor::from_elements(shape, elements.iter().copied()), given);
-            assert_eq!(Tensor::filled(shape, |x| x.copy_from_slice(&elements)), given);
+            let mut written = Tensor::zeros(shape);
+            written.data_mut().copy_from_slice(&elements);
+            assert_eq!(written, given);
             assert_eq!(given.map(|x| x + 1.0).zip(&given, shape, |x, y| x - y), Tensor::full(shape, 1.0));
             assert_eq!(given.zip_two(&given, &given, |x, y, z| x + y - z), given);
             given.data_mut().fill(-1.0);

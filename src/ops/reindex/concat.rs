@@ -121,7 +121,7 @@ impl Describe for Joined {
 impl<S: Scalar> Op<S> for Joined {
     fn forward(&self, x: &[&Tensor<S>]) -> Tensor<S> {
         let shapes: Vec<_> = x.iter().map(|x| x.shape()).collect();
-        let shape = self.shape(&shapes).expect("checked before");
+        let shape = self.shape(&shapes).expect("checked by the shape rule");
         let Rows { count, lengths, .. } = self.rows(&shapes);
         let mut y = Vec::with_capacity(shape.size());
         for row in 0..count {
@@ -135,16 +135,17 @@ impl<S: Scalar> Op<S> for Joined {
     }
 
     fn vjp(&self, at: Point<'_, S>, y_bar: &Tensor<S>, x_bar: &mut Cotangents<'_, S>) {
-        let Rows { count, lengths, samples, .. } = self.rows(at.shapes);
+        let Rows { lengths, samples, .. } = self.rows(at.shapes);
         let whole: usize = lengths.iter().sum();
         let mut from = 0;
         for (i, (&length, &input)) in lengths.iter().zip(at.shapes).enumerate() {
             if x_bar.wants(i) {
                 let lifted = Self::lifted(input, samples).expect("checked by the shape rule");
-                let rows = (0..count).map(|row| &y_bar.data()[row * whole + from..][..length]);
-                let fill =
-                    |data: &mut [S]| data.chunks_mut(length.max(1)).zip(rows).for_each(|(to, row)| to.copy_from_slice(row));
-                x_bar.give(i, Tensor::filled(lifted, fill));
+                let mut part = Tensor::zeros(lifted);
+                for (row, part) in part.data_mut().chunks_mut(length.max(1)).enumerate() {
+                    part.copy_from_slice(&y_bar.data()[row * whole + from..][..length]);
+                }
+                x_bar.give(i, part);
             }
             from += length;
         }
