@@ -14,10 +14,12 @@
 //! ```
 //!
 //! What is not recurrent is one matrix product over all steps and samples. The gates and cells stand behind h in each row of the
-//! output, `[h | c | i | f | g | o]`, where the vjp reads them and a layer slices off what it needs.
+//! output, `[h | c | i | f | g | o]`, where products put them, the vjp reads them and a layer slices off what it needs.
+
+use std::ops::Range;
 
 use super::{Cotangents, Describe, Flops, Op, Point, Reads, Scalar};
-use crate::tensor::{self, Float, Matrix, Shape, ShapeError, Tensor};
+use crate::tensor::{self, Float, Matrix, MatrixMut, Shape, ShapeError, Tensor, wide};
 
 /// Inputs: `x` [N, L, in], `weight_ih` [4·H, in], `weight_hh` [4·H, P]; then `bias_ih` and `bias_hh` [4·H]; then `weight_hr` [P, H];
 /// then `h_0` [N, P] and `c_0` [N, H], which are zeros where left out. All may be without sample axis. Without a projection P is H.
@@ -52,16 +54,21 @@ impl Sizes {
         self.out + 5 * self.hidden
     }
 
+    /// Which row of all, sample by sample, belongs to one sample at one time.
+    fn row(&self, sample: usize, time: usize) -> usize {
+        sample * self.steps + time
+    }
+
     /// The row of the output for one sample at one time.
-    fn row(&self, sample: usize, time: usize) -> std::ops::Range<usize> {
-        let start = (sample * self.steps + time) * self.width();
+    fn of_output(&self, sample: usize, time: usize) -> Range<usize> {
+        let start = self.row(sample, time) * self.width();
         start..start + self.width()
     }
 
-    /// The gates of all samples at one step.
-    fn step(&self, step: usize) -> std::ops::Range<usize> {
-        let size = self.samples * 4 * self.hidden;
-        step * size..(step + 1) * size
+    /// The gates' pre-activations, or their cotangents, for one sample at one time.
+    fn of_gates(&self, sample: usize, time: usize) -> Range<usize> {
+        let start = self.row(sample, time) * 4 * self.hidden;
+        start..start + 4 * self.hidden
     }
 }
 
@@ -116,30 +123,21 @@ impl Lstm {
         Ok(Sizes { samples: inputs[0].samples().unwrap_or(1), steps, features, hidden, out, output })
     }
 
-    /// The input with its steps outermost, in the sweep's order, so that what all samples do at one step lies together.
-    fn by_steps<S: Copy>(&self, x: &[S], sizes: &Sizes) -> Vec<S> {
-        let Sizes { samples, steps, features, .. } = *sizes;
-        let mut data = Vec::with_capacity(x.len());
-        for step in 0..steps {
-            let time = self.time(step, sizes);
-            for sample in 0..samples {
-                data.extend_from_slice(&x[(sample * steps + time) * features..][..features]);
-            }
-        }
-        data
-    }
-
-    /// The states h before each step; that of the first is zeros where none is given.
+    /// The states h before each step, sample by sample; that of the first is zeros where none is given.
     fn states_before<S: Float>(&self, y: &[S], initial: Option<&[S]>, sizes: &Sizes) -> Vec<S> {
         let Sizes { samples, steps, out, .. } = *sizes;
-        let mut data = initial.map_or_else(|| vec![S::ZERO; samples * out], <[S]>::to_vec);
-        for step in 0..steps.saturating_sub(1) {
-            let time = self.time(step, sizes);
-            for sample in 0..samples {
-                data.extend_from_slice(&y[sizes.row(sample, time)][..out]);
+        let mut before = vec![S::ZERO; samples * steps * out];
+        for sample in 0..samples {
+            for step in 0..steps {
+                let state = match (step.checked_sub(1), initial) {
+                    (Some(last), _) => &y[sizes.of_output(sample, self.time(last, sizes))][..out],
+                    (None, Some(initial)) => &initial[sample * out..][..out],
+                    (None, None) => continue,
+                };
+                before[sizes.row(sample, self.time(step, sizes)) * out..][..out].copy_from_slice(state);
             }
         }
-        data
+        before
     }
 }
 
@@ -150,18 +148,6 @@ fn sigmoid<S: Float>(x: S) -> S {
     let e = (if negative { x } else { -x }).exp();
     let large = S::ONE / (S::ONE + e);
     if negative { e * large } else { large }
-}
-
-fn sigmoid_all<S: Float>(x: &mut [S]) {
-    tensor::update(
-        x,
-        #[inline(always)]
-        |x| sigmoid(x),
-    );
-}
-
-fn tanh_all<S: Float>(x: &mut [S]) {
-    tensor::update(x, Float::tanh);
 }
 
 impl Describe for Lstm {
@@ -196,41 +182,33 @@ impl<S: Scalar> Op<S> for Lstm {
     fn forward(&self, x: &[&Tensor<S>]) -> Tensor<S> {
         let shapes: Vec<_> = x.iter().map(|x| x.shape()).collect();
         let sizes = self.sizes(&shapes).expect("checked by the shape rule");
-        let Sizes { samples, steps, features, hidden, out, .. } = sizes;
-        let w_hh = Matrix::new(x[2].data(), 4 * hidden, out);
-        let mut gates = self.gates_of_input(x, &sizes);
-        let mut y = vec![S::ZERO; sizes.output.size()];
+        let Sizes { samples, steps, hidden, out, .. } = sizes;
+        let w_hh = transposed(x[2].data(), 4 * hidden, out);
+        let w_hr = self.projection_at().map(|at| transposed(x[at].data(), out, hidden));
+        let mut y = self.gates_of_input(x, &sizes);
         let mut h = self.initial_at().map_or_else(|| vec![S::ZERO; samples * out], |at| x[at].data().to_vec());
         let mut c = self.initial_at().map_or_else(|| vec![S::ZERO; samples * hidden], |at| x[at + 1].data().to_vec());
-        debug_assert_eq!(x[0].data().len(), samples * steps * features);
         let mut u = vec![S::ZERO; samples * hidden];
         for step in 0..steps {
-            let now = &mut gates[sizes.step(step)];
-            if step > 0 || self.initial {
-                S::gemm(Matrix::new(&h, samples, out), w_hh.t(), now, true);
-            }
-            for (sample, gates) in now.chunks_exact_mut(4 * hidden).enumerate() {
-                activate(gates, &mut c[sample * hidden..][..hidden]);
-            }
-            u.copy_from_slice(&c);
-            tanh_all(&mut u);
-            for (u, gates) in u.chunks_exact_mut(hidden).zip(now.chunks_exact(4 * hidden)) {
-                for (u, &o) in u.iter_mut().zip(&gates[3 * hidden..]) {
-                    *u = *u * o;
-                }
-            }
-            match self.projection_at() {
-                None => h.copy_from_slice(&u),
-                Some(at) => {
-                    S::gemm(Matrix::new(&u, samples, hidden), Matrix::new(x[at].data(), out, hidden).t(), &mut h, false);
-                }
-            }
             let time = self.time(step, &sizes);
+            if (step > 0 || self.initial) && samples > 0 {
+                // The gates of all samples at this time: rows of the output that are `steps` apart.
+                let data = &mut y[sizes.of_output(0, time).start + out + hidden..];
+                let gates = MatrixMut { data, rows: samples, columns: 4 * hidden, row_stride: steps * sizes.width() };
+                S::gemm_into(Matrix::new(&h, samples, out), Matrix::new(&w_hh, out, 4 * hidden), gates, true);
+            }
             for sample in 0..samples {
-                let row = &mut y[sizes.row(sample, time)];
-                row[..out].copy_from_slice(&h[sample * out..][..out]);
-                row[out..out + hidden].copy_from_slice(&c[sample * hidden..][..hidden]);
-                row[out + hidden..].copy_from_slice(&now[sample * 4 * hidden..][..4 * hidden]);
+                let (row, cell) = (&mut y[sizes.of_output(sample, time)][out..], sample * hidden..(sample + 1) * hidden);
+                let (kept, gates) = row.split_at_mut(hidden);
+                activate(gates, &mut c[cell.clone()], &mut u[cell.clone()]);
+                kept.copy_from_slice(&c[cell]);
+            }
+            match &w_hr {
+                None => h.copy_from_slice(&u),
+                Some(w_hr) => S::gemm(Matrix::new(&u, samples, hidden), Matrix::new(w_hr, hidden, out), &mut h, false),
+            }
+            for (sample, h) in h.chunks_exact(out.max(1)).enumerate() {
+                y[sizes.of_output(sample, time)][..out].copy_from_slice(h);
             }
         }
         Tensor::new(sizes.output, y)
@@ -244,11 +222,10 @@ impl<S: Scalar> Op<S> for Lstm {
         let a = Matrix::new(&a_bar, rows, 4 * hidden);
         if x_bar.wants(0) {
             let data = S::product(a, Matrix::new(at.x[1].data(), 4 * hidden, features));
-            x_bar.give(0, Tensor::new(at.shapes[0], self.by_samples(&data, &sizes)));
+            x_bar.give(0, Tensor::new(at.shapes[0], data));
         }
         if x_bar.wants(1) {
-            let x = self.by_steps(at.x[0].data(), &sizes);
-            let data = S::product(a.t(), Matrix::new(&x, rows, features));
+            let data = S::product(a.t(), Matrix::new(at.x[0].data(), rows, features));
             x_bar.give(1, Tensor::new(at.shapes[1], data));
         }
         if x_bar.wants(2) {
@@ -258,10 +235,8 @@ impl<S: Scalar> Op<S> for Lstm {
         }
         if self.bias && (x_bar.wants(3) || x_bar.wants(4)) {
             let mut data = vec![S::ZERO; 4 * hidden];
-            for row in a_bar.chunks_exact(4 * hidden) {
-                for (sum, &a_bar) in data.iter_mut().zip(row) {
-                    *sum += a_bar;
-                }
+            for row in a_bar.chunks_exact((4 * hidden).max(1)) {
+                tensor::add(&mut data, row);
             }
             let b_bar = Tensor::new(at.shapes[3], data);
             x_bar.give(3, b_bar.clone());
@@ -278,57 +253,70 @@ impl<S: Scalar> Op<S> for Lstm {
     }
 }
 
-/// The gates of one sample made of their pre-activations, and the cell moved on.
-fn activate<S: Float>(gates: &mut [S], c: &mut [S]) {
-    let hidden = c.len();
-    sigmoid_all(&mut gates[..2 * hidden]);
-    tanh_all(&mut gates[2 * hidden..3 * hidden]);
-    sigmoid_all(&mut gates[3 * hidden..]);
-    let (i, f, g) = (&gates[..hidden], &gates[hidden..2 * hidden], &gates[2 * hidden..3 * hidden]);
-    for j in 0..hidden {
-        c[j] = f[j] * c[j] + i[j] * g[j];
+/// A row-major matrix with its rows for columns: the matrix product packs one of its operands anew in each call unless it lies so.
+fn transposed<S: Copy>(matrix: &[S], rows: usize, columns: usize) -> Vec<S> {
+    let mut data = Vec::with_capacity(matrix.len());
+    for column in 0..columns {
+        data.extend((0..rows).map(|row| matrix[row * columns + column]));
     }
+    data
+}
+
+/// The gates of one sample made of their pre-activations, the cell moved on, and `u = o ⊙ tanh c`.
+fn activate<S: Float>(gates: &mut [S], c: &mut [S], u: &mut [S]) {
+    let hidden = c.len();
+    let (input_forget, rest) = gates.split_at_mut(2 * hidden);
+    let (g, o) = rest.split_at_mut(hidden);
+    wide::<S, _>(
+        #[inline(always)]
+        || {
+            for x in input_forget.iter_mut() {
+                *x = sigmoid(*x);
+            }
+            for x in g.iter_mut() {
+                *x = x.tanh();
+            }
+            for x in o.iter_mut() {
+                *x = sigmoid(*x);
+            }
+            let (i, f) = input_forget.split_at(hidden);
+            let (g, o, u) = (&g[..hidden], &o[..hidden], &mut u[..hidden]);
+            for j in 0..hidden {
+                c[j] = f[j] * c[j] + i[j] * g[j];
+                u[j] = c[j].tanh() * o[j];
+            }
+        },
+    );
 }
 
 /// What the recurrent part of the vjp leaves.
 struct Swept<S> {
-    /// The cotangents of the gates' pre-activations, step by step.
+    /// The cotangents of the gates' pre-activations, sample by sample.
     gates: Vec<S>,
     /// Those of the state before the first step, h and c.
     first: [Vec<S>; 2],
-    /// Where there is a projection: the cotangents of its outputs, and its inputs, step by step.
+    /// Where there is a projection: the cotangents of its outputs, and its inputs, sample by sample.
     projected: Option<(Vec<S>, Vec<S>)>,
 }
 
 impl Lstm {
-    /// `x·W_ihᵀ + b_ih + b_hh` for all steps and samples, step by step.
+    /// The output as far as it depends on no state: zeros, and `x·W_ihᵀ + b_ih + b_hh` where the gates will stand.
     fn gates_of_input<S: Scalar>(&self, x: &[&Tensor<S>], sizes: &Sizes) -> Vec<S> {
-        let Sizes { samples, steps, features, hidden, .. } = *sizes;
+        let Sizes { samples, steps, features, hidden, out, .. } = *sizes;
         let rows = samples * steps;
-        let mut gates = if self.bias {
-            let bias: Vec<_> = x[3].data().iter().zip(x[4].data()).map(|(&a, &b)| a + b).collect();
-            bias.repeat(rows)
-        } else {
-            vec![S::ZERO; rows * 4 * hidden]
-        };
-        let by_steps = self.by_steps(x[0].data(), sizes);
-        let w_ih = Matrix::new(x[1].data(), 4 * hidden, features);
-        S::gemm(Matrix::new(&by_steps, rows, features), w_ih.t(), &mut gates, true);
-        gates
-    }
-
-    /// The adjoint of [`Lstm::by_steps`].
-    fn by_samples<S: Float>(&self, data: &[S], sizes: &Sizes) -> Vec<S> {
-        let Sizes { samples, steps, features, .. } = *sizes;
-        let mut x = Vec::with_capacity(data.len());
-        for sample in 0..samples {
-            for time in 0..steps {
-                // The sweep's order is its own inverse.
-                let step = self.time(time, sizes);
-                x.extend_from_slice(&data[(step * samples + sample) * features..][..features]);
-            }
+        let mut row = vec![S::ZERO; sizes.width()];
+        if self.bias {
+            let biases = x[3].data().iter().zip(x[4].data());
+            row[out + hidden..].iter_mut().zip(biases).for_each(|(sum, (&a, &b))| *sum = a + b);
         }
-        x
+        let mut y = row.repeat(rows);
+        if rows > 0 {
+            let data = &mut y[out + hidden..];
+            let gates = MatrixMut { data, rows, columns: 4 * hidden, row_stride: sizes.width() };
+            let w_ih = Matrix::new(x[1].data(), 4 * hidden, features);
+            S::gemm_into(Matrix::new(x[0].data(), rows, features), w_ih.t(), gates, true);
+        }
+        y
     }
 
     /// The recurrent part of the vjp, from the last step to the first.
@@ -347,42 +335,46 @@ impl Lstm {
         for step in (0..steps).rev() {
             let time = self.time(step, sizes);
             for sample in 0..samples {
-                let row = sizes.row(sample, time);
-                let given = &y_bar[row.clone()][..out];
-                for (h_bar, &given) in h_bar[sample * out..][..out].iter_mut().zip(given) {
-                    *h_bar += given;
-                }
+                let row = sizes.of_output(sample, time);
+                tensor::add(&mut h_bar[sample * out..][..out], &y_bar[row.clone()][..out]);
                 squashed[sample * hidden..][..hidden].copy_from_slice(&y[row][out..out + hidden]);
             }
-            tanh_all(&mut squashed);
+            tensor::update(&mut squashed, Float::tanh);
             match &mut projected {
                 None => u_bar.copy_from_slice(&h_bar),
                 Some((w_hr, all_h_bar, all_u)) => {
                     S::gemm(Matrix::new(&h_bar, samples, out), *w_hr, &mut u_bar, false);
-                    all_h_bar[step * samples * out..][..samples * out].copy_from_slice(&h_bar);
                     for sample in 0..samples {
-                        let o = &y[sizes.row(sample, time)][out + 4 * hidden..];
-                        let u = &mut all_u[(step * samples + sample) * hidden..][..hidden];
+                        let row = sizes.row(sample, time);
+                        all_h_bar[row * out..][..out].copy_from_slice(&h_bar[sample * out..][..out]);
+                        let o = &y[sizes.of_output(sample, time)][out + 4 * hidden..];
+                        let u = &mut all_u[row * hidden..][..hidden];
                         for ((u, &o), &q) in u.iter_mut().zip(o).zip(&squashed[sample * hidden..][..hidden]) {
                             *u = o * q;
                         }
                     }
                 }
             }
-            let now = &mut a_bar[sizes.step(step)];
             for sample in 0..samples {
                 let before = match step.checked_sub(1) {
-                    Some(step) => &y[sizes.row(sample, self.time(step, sizes))][out..out + hidden],
+                    Some(step) => &y[sizes.of_output(sample, self.time(step, sizes))][out..out + hidden],
                     None => &c_0[sample * hidden..][..hidden],
                 };
-                let row = sizes.row(sample, time);
+                let row = sizes.of_output(sample, time);
                 let cell = sample * hidden..(sample + 1) * hidden;
                 let (kept, given) = (&y[row.clone()][out + hidden..], &y_bar[row][out..]);
                 let cell_bar = CellBar { kept, given, before, squashed: &squashed[cell.clone()], u_bar: &u_bar[cell.clone()] };
-                cell_bar.pull(&mut c_bar[cell], &mut now[sample * 4 * hidden..][..4 * hidden]);
+                let (c_bar, a_bar) = (&mut c_bar[cell], &mut a_bar[sizes.of_gates(sample, time)]);
+                wide::<S, _>(
+                    #[inline(always)]
+                    || cell_bar.pull(c_bar, a_bar),
+                );
             }
-            if step > 0 || self.initial {
-                S::gemm(Matrix::new(now, samples, 4 * hidden), w_hh, &mut h_bar, false);
+            if (step > 0 || self.initial) && samples > 0 {
+                let now = &a_bar[sizes.of_gates(0, time).start..];
+                let row_stride = steps * 4 * hidden;
+                let now = Matrix { data: now, rows: samples, columns: 4 * hidden, row_stride, column_stride: 1 };
+                S::gemm(now, w_hh, &mut h_bar, false);
             }
         }
         Swept { gates: a_bar, first: [h_bar, c_bar], projected: projected.map(|(_, h_bar, u)| (h_bar, u)) }
@@ -404,6 +396,7 @@ struct CellBar<'a, S> {
 
 impl<S: Float> CellBar<'_, S> {
     /// `c_bar` comes as what the next step gives and leaves as what this one gives to the one before; `a_bar` is written.
+    #[inline(always)]
     fn pull(&self, c_bar: &mut [S], a_bar: &mut [S]) {
         let hidden = c_bar.len();
         let (i, rest) = self.kept.split_at(hidden);

@@ -6,7 +6,7 @@ use super::decode::Fields;
 use super::fault::{At, Code, Faults};
 use super::json::{Json, Numbers};
 use crate::config::Limits;
-use crate::tensor::{Dims, all_finite};
+use crate::tensor::{Dims, all_finite, base64};
 
 /// A tensor, or how to make one.
 #[derive(Debug, Clone, PartialEq)]
@@ -331,7 +331,7 @@ fn bytes(text: &str, dtype: Dtype, at: At<'_>, reading: Reading<'_>, faults: &mu
         // Padding stands only at the end: what is not the last piece is full.
         let padded = !count.is_multiple_of(PIECE);
         bytes.clear();
-        if padded || base64_simd::STANDARD.decode_append(piece, &mut bytes).is_err() {
+        if padded || base64::decode(piece, &mut bytes).is_err() {
             faults.push(at, Code::InvalidValue, "not base64 (standard alphabet, padded)");
             return None;
         }

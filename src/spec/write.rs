@@ -2,7 +2,7 @@
 
 use super::problem::Encoding;
 use crate::tensor::decimal::{Decimal, Printer, ROOM, printer_pays};
-use crate::tensor::{Float, LittleEndian, Shape};
+use crate::tensor::{Float, LittleEndian, Shape, base64};
 
 /// Numbers that are written together.
 const BLOCK: usize = 64;
@@ -243,7 +243,7 @@ impl Writer {
         self.out.push(b'"');
         self.out.reserve(size_of_val(data).div_ceil(3) * 4 + 1);
         for piece in data.chunks(PIECE) {
-            base64_simd::STANDARD.encode_append(T::bytes(piece), &mut self.out);
+            base64::encode(&T::bytes(piece), &mut self.out);
         }
         self.out.push(b'"');
     }

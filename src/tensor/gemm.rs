@@ -45,11 +45,42 @@ impl<'a, S> Matrix<'a, S> {
     }
 }
 
+/// A matrix to be written: like rows of [`Matrix`], with what lies between them left alone.
+#[derive(Debug)]
+pub struct MatrixMut<'a, S> {
+    /// The elements.
+    pub data: &'a mut [S],
+    /// Rows.
+    pub rows: usize,
+    /// Columns, one element apart.
+    pub columns: usize,
+    /// From one row to the next, in elements; at least as many as columns.
+    pub row_stride: usize,
+}
+
+impl<'a, S> MatrixMut<'a, S> {
+    /// A row-major matrix that fills its slice.
+    pub fn new(data: &'a mut [S], rows: usize, columns: usize) -> Self {
+        assert_eq!(data.len(), rows * columns, "size of a matrix");
+        Self { data, rows, columns, row_stride: columns }
+    }
+
+    /// One past the largest index that is written.
+    fn extent(&self) -> usize {
+        if self.rows == 0 || self.columns == 0 { 0 } else { (self.rows - 1) * self.row_stride + self.columns }
+    }
+}
+
 /// A number type that has a matrix product.
 pub trait Gemm: Float {
-    /// `c = a·b`, or `c += a·b` where `accumulate`; `c` is row-major and filled. The order of summation depends on the sizes
-    /// alone, so that equal inputs give equal bits.
-    fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: &mut [Self], accumulate: bool);
+    /// `c = a·b`, or `c += a·b` where `accumulate`. The order of summation depends on the sizes alone, so that equal inputs give
+    /// equal bits.
+    fn gemm_into(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: MatrixMut<'_, Self>, accumulate: bool);
+
+    /// As [`Gemm::gemm_into`]; `c` is row-major and filled.
+    fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: &mut [Self], accumulate: bool) {
+        Self::gemm_into(a, b, MatrixMut::new(c, a.rows, b.columns), accumulate);
+    }
 
     /// `a·b`, row-major, in memory of its own.
     fn product(a: Matrix<'_, Self>, b: Matrix<'_, Self>) -> Vec<Self> {
@@ -63,10 +94,15 @@ const SMALL: usize = 512;
 /// From this many rows, columns and inner indices on the kernel goes by blocks, and only writes what it does not add to.
 const BLOCKED: usize = 32;
 
-fn check<S>(a: &Matrix<'_, S>, b: &Matrix<'_, S>, size: usize) {
+fn check<S>(a: &Matrix<'_, S>, b: &Matrix<'_, S>) {
     assert_eq!(a.columns, b.rows, "inner sizes of a matrix product");
-    assert_eq!(size, a.rows * b.columns, "size of a matrix product");
     assert!(a.extent() <= a.data.len() && b.extent() <= b.data.len(), "a matrix reaches past its slice");
+}
+
+fn check_into<S>(a: &Matrix<'_, S>, b: &Matrix<'_, S>, c: &MatrixMut<'_, S>) {
+    check(a, b);
+    assert_eq!([c.rows, c.columns], [a.rows, b.columns], "sizes of a matrix product");
+    assert!(c.columns <= c.row_stride && c.extent() <= c.data.len(), "a matrix product reaches past its slice");
 }
 
 fn zeroed_product<S: Gemm>(a: Matrix<'_, S>, b: Matrix<'_, S>) -> Vec<S> {
@@ -76,14 +112,15 @@ fn zeroed_product<S: Gemm>(a: Matrix<'_, S>, b: Matrix<'_, S>) -> Vec<S> {
 }
 
 /// The definition, summed over the inner index in order.
-fn naive<S: Float>(a: Matrix<'_, S>, b: Matrix<'_, S>, c: &mut [S], accumulate: bool) {
-    if !accumulate {
-        c.fill(S::ZERO);
-    }
-    if b.columns == 0 {
+fn naive<S: Float>(a: Matrix<'_, S>, b: Matrix<'_, S>, c: MatrixMut<'_, S>, accumulate: bool) {
+    if c.columns == 0 {
         return;
     }
-    for (row, out) in c.chunks_exact_mut(b.columns).enumerate() {
+    for (row, out) in c.data.chunks_mut(c.row_stride).take(c.rows).enumerate() {
+        let out = &mut out[..c.columns];
+        if !accumulate {
+            out.fill(S::ZERO);
+        }
         for inner in 0..a.columns {
             let factor = a.data[row * a.row_stride + inner * a.column_stride];
             let start = inner * b.row_stride;
@@ -94,29 +131,61 @@ fn naive<S: Float>(a: Matrix<'_, S>, b: Matrix<'_, S>, c: &mut [S], accumulate: 
     }
 }
 
+/// Whether the product is better found as its transpose and turned. The kernel writes along rows, and so copies `b` into an order of
+/// its own where the elements of a row stand apart, as in `x·Wᵀ`; the other way round it copies `a`, which is far smaller for a
+/// minibatch of few samples.
+fn is_flat<S>(a: &Matrix<'_, S>, b: &Matrix<'_, S>) -> bool {
+    b.column_stride != 1 && a.rows >= 8 && 2 * a.rows * (a.columns + 4 * b.columns) <= a.columns * b.columns
+}
+
+/// `to` is the matrix `from` of `rows` and `columns` with its rows for columns; each has its own step from row to row.
+fn turn<S: Copy>(from: &[S], from_stride: usize, to: &mut [S], to_stride: usize, rows: usize, columns: usize) {
+    /// So many rows and columns at a time, for which whole lines of the cache are read and written.
+    const TILE: usize = 8;
+    for row in (0..rows).step_by(TILE) {
+        for column in (0..columns).step_by(TILE) {
+            for i in row..(row + TILE).min(rows) {
+                for j in column..(column + TILE).min(columns) {
+                    to[j * to_stride + i] = from[i * from_stride + j];
+                }
+            }
+        }
+    }
+}
+
 /// A blocked kernel of machine code.
 trait Kernel: Sized {
     /// `c = a·b`, or `c += a·b` where `accumulate`.
     ///
     /// # Safety
-    /// `a` and `b` lie inside their slices and have one inner size; `c` points to as many elements as the product has, none of
+    /// `a` and `b` lie inside their slices and have one inner size; `c` points to rows of the product, `row_stride` apart, none of
     /// them in the slices, and initialised where they are added to.
     #[expect(unsafe_code, reason = "what its pointer must be, a type cannot say")]
-    unsafe fn kernel(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: *mut Self, accumulate: bool);
+    unsafe fn kernel(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: *mut Self, row_stride: usize, accumulate: bool);
 }
 
 macro_rules! impl_gemm {
     ($t:ty) => {
         impl Gemm for $t {
             #[expect(unsafe_code, reason = "the kernel takes raw pointers; extents are checked above the call")]
-            fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: &mut [Self], accumulate: bool) {
-                check(&a, &b, c.len());
+            fn gemm_into(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: MatrixMut<'_, Self>, accumulate: bool) {
+                check_into(&a, &b, &c);
                 if a.rows * a.columns * b.columns <= SMALL {
                     return naive(a, b, c, accumulate);
                 }
-                // SAFETY: `check` proved what the kernel asks of a and b, and that c has as many elements as it writes. c is
+                if is_flat(&a, &b) {
+                    let MatrixMut { data, rows, columns, row_stride } = c;
+                    let mut turned = vec![0.0; rows * columns];
+                    if accumulate {
+                        turn(data, row_stride, &mut turned, rows, rows, columns);
+                    }
+                    // SAFETY: as below; as many rows as c has columns.
+                    unsafe { <$t>::kernel(b.t(), a.t(), turned.as_mut_ptr(), rows, accumulate) };
+                    return turn(&turned, rows, data, row_stride, columns, rows);
+                }
+                // SAFETY: `check_into` proved what the kernel asks of a and b, and that c holds the rows that it writes. c is
                 // borrowed mutably, so it overlaps neither.
-                unsafe { <$t>::kernel(a, b, c.as_mut_ptr(), accumulate) }
+                unsafe { <$t>::kernel(a, b, c.data.as_mut_ptr(), c.row_stride, accumulate) }
             }
 
             #[expect(unsafe_code, reason = "the kernel fills memory that need not be zeroed before")]
@@ -125,12 +194,12 @@ macro_rules! impl_gemm {
                     return zeroed_product(a, b);
                 }
                 let size = a.rows * b.columns;
-                check(&a, &b, size);
+                check(&a, &b);
                 let mut c = Vec::with_capacity(size);
                 // SAFETY: `check` proved what the kernel asks of a and b; c has room for as many elements as it writes, is new,
                 // and so overlaps neither. It does not read what it does not add to, and has written all of it when it returns.
                 unsafe {
-                    <$t>::kernel(a, b, c.as_mut_ptr(), false);
+                    <$t>::kernel(a, b, c.as_mut_ptr(), b.columns, false);
                     c.set_len(size);
                 }
                 c
@@ -139,9 +208,9 @@ macro_rules! impl_gemm {
 
         impl Kernel for $t {
             #[expect(unsafe_code, reason = "the kernel takes raw pointers")]
-            unsafe fn kernel(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: *mut Self, accumulate: bool) {
+            unsafe fn kernel(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: *mut Self, row_stride: usize, accumulate: bool) {
                 // SAFETY: the indices that it reads, (i, j) ↦ i·row_stride + j·column_stride for i < rows and j < columns, lie
-                // inside the slices of a and b, and it writes c at stride (columns of b, 1): so the caller promises.
+                // inside the slices of a and b, and it writes c at stride (row_stride, 1): so the caller promises.
                 unsafe {
                     gemm::gemm(
                         a.rows,
@@ -149,7 +218,7 @@ macro_rules! impl_gemm {
                         a.columns,
                         c,
                         1,
-                        b.columns as isize,
+                        row_stride as isize,
                         accumulate,
                         a.data.as_ptr(),
                         a.column_stride as isize,
@@ -174,22 +243,22 @@ impl_gemm!(f32);
 impl_gemm!(f64);
 
 impl Gemm for DoubleDouble {
-    fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: &mut [Self], accumulate: bool) {
-        check(&a, &b, c.len());
+    fn gemm_into(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: MatrixMut<'_, Self>, accumulate: bool) {
+        check_into(&a, &b, &c);
         naive(a, b, c, accumulate);
     }
 }
 
 impl Gemm for Dual {
-    fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: &mut [Self], accumulate: bool) {
-        check(&a, &b, c.len());
+    fn gemm_into(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: MatrixMut<'_, Self>, accumulate: bool) {
+        check_into(&a, &b, &c);
         naive(a, b, c, accumulate);
     }
 }
 
 impl Gemm for Interval {
-    fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: &mut [Self], accumulate: bool) {
-        check(&a, &b, c.len());
+    fn gemm_into(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: MatrixMut<'_, Self>, accumulate: bool) {
+        check_into(&a, &b, &c);
         naive(a, b, c, accumulate);
     }
 }
@@ -217,20 +286,51 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_product_of_few_rows_is_the_definition() {
+        let fill = |count: usize, salt: usize| -> Vec<f64> { (0..count).map(|i| ((i * 7 + salt) as f64).sin()).collect() };
+        for (m, k, n) in [(8, 90, 130), (9, 200, 301), (32, 784, 256)] {
+            let (a, b, start) = (fill(m * k, 1), fill(n * k, 2), fill(m * (n + 3), 3));
+            let (a, b) = (Matrix::new(&a, m, k), Matrix::new(&b, n, k).t());
+            assert!(is_flat(&a, &b));
+            for accumulate in [false, true] {
+                let (mut fast, mut slow) = (start.clone(), start.clone());
+                let into = |data| MatrixMut { data, rows: m, columns: n, row_stride: n + 3 };
+                f64::gemm_into(a, b, into(&mut fast), accumulate);
+                naive(a, b, into(&mut slow), accumulate);
+                let worst = fast.iter().zip(&slow).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max);
+                assert!(worst <= 1e-14 * k as f64, "{m} {k} {n}: {worst}");
+            }
+        }
+    }
+
     proptest! {
         #[test]
-        fn blocked_equals_the_definition(m in 1..20usize, k in 1..30usize, n in 1..20usize, ta: bool, tb: bool, accumulate: bool, seed: u32) {
+        fn blocked_equals_the_definition(m in 1..20usize, k in 1..30usize, n in 1..20usize, ta: bool, tb: bool, accumulate: bool, gap in 0..4usize, seed: u32) {
             let fill = |count: usize, salt: u32| -> Vec<f64> {
                 (0..count).map(|i| (f64::from((i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed ^ salt) >> 8) / 1e6).sin()).collect()
             };
             let (a, b, start) = (fill(m * k, 1), fill(k * n, 2), fill(m * n, 3));
             let a = if ta { Matrix::new(&a, k, m).t() } else { Matrix::new(&a, m, k) };
             let b = if tb { Matrix::new(&b, n, k).t() } else { Matrix::new(&b, k, n) };
-            let (mut fast, mut slow) = (start.clone(), start);
+            let (mut fast, mut slow) = (start.clone(), start.clone());
             f64::gemm(a, b, &mut fast, accumulate);
-            naive(a, b, &mut slow, accumulate);
+            naive(a, b, MatrixMut::new(&mut slow, m, n), accumulate);
             for (x, y) in fast.iter().zip(&slow) {
                 prop_assert!((x - y).abs() <= 1e-13 * k as f64);
+            }
+            // Rows with something between them, of which the last ends with the slice.
+            let row_stride = n + gap;
+            let mut apart = vec![f64::NAN; (m - 1) * row_stride + n];
+            for (row, start) in apart.chunks_mut(row_stride).zip(start.chunks(n)) {
+                row[..n].copy_from_slice(start);
+            }
+            f64::gemm_into(a, b, MatrixMut { data: &mut apart, rows: m, columns: n, row_stride }, accumulate);
+            for (row, slow) in apart.chunks(row_stride).zip(slow.chunks(n)) {
+                for (x, y) in row.iter().zip(slow) {
+                    prop_assert!((x - y).abs() <= 1e-13 * k as f64);
+                }
+                prop_assert!(row[n..].iter().all(|x| x.is_nan()));
             }
         }
     }

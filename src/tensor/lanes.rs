@@ -7,6 +7,7 @@ use super::Float;
 const LANES: usize = 8;
 
 /// `Σ f(xᵢ)`.
+#[inline(always)]
 pub fn sum<S: Float>(x: &[S], f: impl Fn(S) -> S) -> S {
     let mut lanes = [S::ZERO; LANES];
     let (blocks, rest) = x.as_chunks::<LANES>();
@@ -39,6 +40,7 @@ pub fn sum_pairs<S: Float>(x: &[S], z: &[S], f: impl Fn(S, S) -> S) -> S {
 }
 
 /// The largest number, or NaN if there is one, so that it shows in the answer; 0 where there is none.
+#[inline(always)]
 pub fn largest<S: Float>(x: &[S]) -> S {
     let Some(&first) = x.first() else { return S::ZERO };
     let greater = |a: S, b: S| if b > a || b.is_nan() { b } else { a };

@@ -1,6 +1,7 @@
 //! Numbers and arrays of numbers; the only place that names a kernel.
 
 pub mod ahead;
+pub mod base64;
 mod bytes;
 pub mod decimal;
 pub mod double_double;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 pub use bytes::LittleEndian;
 pub use double_double::DoubleDouble;
 pub use dual::Dual;
-pub use gemm::{Gemm, Matrix};
+pub use gemm::{Gemm, Matrix, MatrixMut};
 pub use interval::{Digits, Interval};
 use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
 pub use scalar::{Field, Float};

@@ -97,7 +97,7 @@ pub(super) fn schemas() -> Map<String, Value> {
         "NonFinite": { "type": "object", "description": "Where a number first was not finite; only where one was.", "required": ["first_node", "pass"], "properties": { "first_node": { "type": "string", "description": "A node's id, or \"loss\"." }, "pass": { "type": "string", "enum": ["forward", "backward"] } } },
         "Meta": { "type": "object", "required": ["engine", "dtype", "request_hash"], "properties": {
             "engine": { "type": "string", "examples": ["dedz 0.1.0"] }, "dtype": { "type": "string", "enum": ["f64", "f32"] },
-            "request_hash": { "type": "string", "pattern": "^blake3:[0-9a-f]{64}$", "description": "A name for the request's bytes: equal requests have equal names." } } },
+            "request_hash": { "type": "string", "pattern": "^xxh128:[0-9a-f]{32}$", "description": "A name for the request's bytes, to tell requests apart: equal requests have equal names. No proof against somebody who makes two requests of one name on purpose." } } },
         "Line": { "type": "object", "description": "One line of an NDJSON reply.", "required": ["status", "body"], "properties": { "status": { "type": "integer", "minimum": 200, "maximum": 599 }, "body": { "description": "The reply, or the problem document.", "type": "object" } } },
         "Catalogue": { "type": "object", "description": "Every op, layer, loss and optimiser.", "required": ["ops", "layers", "losses", "optimizers"], "properties": {
             "ops": { "type": "array", "items": reference("CatalogueItem") }, "layers": { "type": "array", "items": reference("CatalogueItem") }, "losses": { "type": "array", "items": reference("CatalogueItem") },
