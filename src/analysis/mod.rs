@@ -60,7 +60,7 @@ pub use stored::{KEEP, Slot, Stored};
 pub use validate::VALIDATE;
 pub use vjp::VJP;
 
-use naming::{Naming, content_hash, request_hash};
+use naming::{content_hash, request_hash};
 
 use crate::config::Limits;
 use crate::lower::{Lowered, Need, Selection, lower, select};
@@ -290,8 +290,7 @@ fn pose<'a, T>(
     own: impl FnOnce(Option<Json<'a>>, &Posed, &mut Faults) -> Option<T>,
 ) -> Result<(Posed, T), Failure> {
     let mut faults = Faults::new(limits.faults);
-    let mut naming = Naming::new(request);
-    let mut problem = read(request, question, limits, &mut faults, &mut |place| naming.passed(place))?;
+    let mut problem = read(request, question, limits, &mut faults)?;
     let options = problem.options.clone();
     let arguments = problem.extra.pop().map(|(_, json)| json);
     let stored = named(request, &mut problem)?;
@@ -310,7 +309,7 @@ fn pose<'a, T>(
     let Some(mut posed) = posed else { return refused(faults) };
     let own = own(arguments, &posed, &mut faults);
     let Some(own) = own.filter(|_| faults.is_empty()) else { return refused(faults) };
-    posed.request_hash = naming.finish();
+    posed.request_hash = request_hash(request);
     Ok((posed, own))
 }
 
@@ -321,15 +320,14 @@ fn named(request: Request<'_>, problem: &mut Problem<'_>) -> Result<Option<Arc<S
     stored.map(Some).ok_or_else(|| Failure::unknown_network(name))
 }
 
-/// The request's JSON and parts as one problem; `passed` is told of places in the text that were passed.
+/// The request's JSON and parts as one problem.
 fn read<'a>(
     request: Request<'a>,
     question: Option<&'static str>,
     limits: &Limits,
     faults: &mut Faults,
-    passed: &mut dyn FnMut(usize),
 ) -> Result<Problem<'a>, Failure> {
-    let json = json::parse_telling(request.problem, limits, passed).map_err(Failure::Malformed)?;
+    let json = json::parse(request.problem, limits).map_err(Failure::Malformed)?;
     let mut problem = problem::decode(json, limits, question.as_slice(), faults);
     add_part(&mut problem, request.parameters, limits, faults);
     let reading = Reading { limits, allow_non_finite: problem.options.allow_non_finite, allow_init: false };

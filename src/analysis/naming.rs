@@ -9,62 +9,40 @@ use twox_hash::XxHash3_128;
 
 use super::Request;
 
-/// The name of a request under way. A long text is hashed behind whoever reads it, while it is still in the processor's cache.
-pub(super) struct Naming<'a> {
-    request: Request<'a>,
-    hash: XxHash3_128,
-    /// Bytes of the problem that are hashed.
-    at: usize,
-}
-
-impl<'a> Naming<'a> {
-    pub(super) fn new(request: Request<'a>) -> Self {
-        Self { request, hash: XxHash3_128::new(), at: 0 }
-    }
-
-    /// The problem was read up to this place.
-    pub(super) fn passed(&mut self, place: usize) {
-        /// So much at a time that a call is worth it.
-        const BLOCK: usize = 64 << 10;
-        let end = place / BLOCK * BLOCK;
-        if end > self.at {
-            self.hash.write(&self.request.problem[self.at..end]);
-            self.at = end;
-        }
-    }
-
-    pub(super) fn finish(mut self) -> String {
-        let rest = &self.request.problem[self.at..];
-        hashed(self.request, rest, |bytes| {
-            self.hash.write(bytes);
-        });
-        format!("xxh128:{:032x}", self.hash.finish_128())
-    }
-}
-
-/// The name of a request that is read already.
+/// The name of a request: of one that is its text alone, the text's own hash; of any other, that of the hashes of all that came.
 pub(super) fn request_hash(request: Request<'_>) -> String {
-    Naming::new(request).finish()
+    let [problem, rest @ ..] = parts(request);
+    let mut hash = XxHash3_128::oneshot(problem.unwrap_or_default());
+    if rest.iter().any(Option::is_some) {
+        let mut hashes = hash.to_be_bytes().to_vec();
+        for (place, part) in rest.into_iter().enumerate().filter_map(|(place, part)| Some((place, part?))) {
+            hashes.push(place as u8);
+            hashes.extend(XxHash3_128::oneshot(part).to_be_bytes());
+        }
+        hash = XxHash3_128::oneshot(&hashes);
+    }
+    format!("xxh128:{hash:032x}")
 }
 
 /// The name that a network is kept under, in the contract's own hash.
 pub(super) fn content_hash(request: Request<'_>) -> String {
     let mut hash = Sha256::new();
-    hashed(request, request.problem, |bytes| hash.update(bytes));
+    hash.update(request.problem);
+    for part in [request.parameters, request.inputs, request.targets].into_iter().flatten() {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.update(request.query.as_bytes());
     hash.finalize().iter().fold("sha256:".to_owned(), |mut text, byte| {
         text.push_str(&format!("{byte:02x}"));
         text
     })
 }
 
-/// The rest of the problem, and all else that came with it.
-fn hashed(request: Request<'_>, rest: &[u8], mut update: impl FnMut(&[u8])) {
-    update(rest);
-    for part in [request.parameters, request.inputs, request.targets].into_iter().flatten() {
-        update(&(part.len() as u64).to_le_bytes());
-        update(part);
-    }
-    update(request.query.as_bytes());
+/// All that came with a request, the problem first.
+fn parts(request: Request<'_>) -> [Option<&[u8]>; 5] {
+    let query = Some(request.query.as_bytes()).filter(|query| !query.is_empty());
+    [Some(request.problem), request.parameters, request.inputs, request.targets, query]
 }
 
 #[cfg(test)]
@@ -72,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_the_published_hash() {
+    fn the_name_of_a_text_is_its_published_hash() {
         // What `xxh128sum` says of an empty file, and of a file that holds an a.
         for (problem, name) in [("", "99aa06d3014798d86001c324468d497f"), ("a", "a96faf705af16834e6c632b61e964e1f")] {
             let request = Request { problem: problem.as_bytes(), ..Request::default() };
@@ -81,18 +59,20 @@ mod tests {
     }
 
     #[test]
-    fn a_name_does_not_depend_on_how_it_was_read() {
-        let problem: Vec<u8> = (0..400_000_u32).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
-        let request = Request { problem: &problem, inputs: Some(b"x"), query: "format=csv", ..Request::default() };
-        let mut bytes = problem.clone();
-        bytes.extend_from_slice(&1_u64.to_le_bytes());
-        bytes.extend_from_slice(b"xformat=csv");
-        let expected = format!("xxh128:{:032x}", XxHash3_128::oneshot(&bytes));
-        assert_eq!(request_hash(request), expected);
-        for places in [vec![0, 65_535, 65_536, 65_537, 10, 399_999, 400_000], vec![200_000, 100_000], vec![400_000]] {
-            let mut naming = Naming::new(request);
-            places.into_iter().for_each(|place| naming.passed(place));
-            assert_eq!(naming.finish(), expected);
-        }
+    fn whatever_comes_with_a_request_changes_its_name() {
+        let plain = Request { problem: b"{}", ..Request::default() };
+        let requests = [
+            plain,
+            Request { problem: b"{} ", ..plain },
+            Request { parameters: Some(b""), ..plain },
+            Request { parameters: Some(b"x"), ..plain },
+            Request { inputs: Some(b"x"), ..plain },
+            Request { targets: Some(b"x"), ..plain },
+            Request { inputs: Some(b"x"), targets: Some(b"x"), ..plain },
+            Request { query: "x", ..plain },
+            Request { problem: b"{}x", ..plain },
+        ];
+        let names: std::collections::HashSet<_> = requests.map(request_hash).into();
+        assert_eq!(names.len(), 9, "{names:?}");
     }
 }

@@ -251,26 +251,29 @@ impl Writer {
     /// An array of numbers.
     fn row<T: Wire>(&mut self, data: &[T]) {
         let mut numbers = data.iter();
-        self.printed(data.len(), |out| numbers.next().map_or(0, |x| x.put(out)));
+        self.printed(data.len(), |out, count| {
+            let mut end = 0;
+            for x in numbers.by_ref().take(count) {
+                end += x.put(&mut out[end..]);
+                out[end] = b',';
+                end += 1;
+            }
+            end
+        });
     }
 
-    /// As many numbers as `put` is asked for, in brackets, a block at a time: room is made for the longest texts, filled, and cut to
-    /// what they took.
-    fn printed(&mut self, numbers: usize, mut put: impl FnMut(&mut [u8; ROOM]) -> usize) {
+    /// So many numbers in brackets, a block at a time: room is made for the longest texts, `put` fills it with as many as it is asked
+    /// for, each with a comma after it, and it is cut to what they took.
+    fn printed(&mut self, numbers: usize, mut put: impl FnMut(&mut [u8], usize) -> usize) {
         self.separate();
         self.out.push(b'[');
         let mut left = numbers;
         while left > 0 {
             let some = left.min(BLOCK);
-            let mut end = self.out.len();
-            self.out.resize(end + some * (LONGEST + 1) + ROOM, 0);
-            for _ in 0..some {
-                let room = self.out[end..].first_chunk_mut().expect("room was made");
-                end += put(room);
-                self.out[end] = b',';
-                end += 1;
-            }
-            self.out.truncate(end);
+            let start = self.out.len();
+            self.out.resize(start + some * (LONGEST + 1) + ROOM, 0);
+            let length = put(&mut self.out[start..], some);
+            self.out.truncate(start + length);
             left -= some;
         }
         if numbers > 0 {
@@ -293,7 +296,7 @@ impl Writer {
     pub fn next_tensor<T: Wire>(&mut self, shape: Shape, data: &[T], printer: &mut Printer<'_, T>) {
         match shape.dims() {
             [] => self.next_number(printer),
-            dims => self.rows(dims, data, &mut |w, numbers, _| w.printed(numbers, |out| printer.put(out, T::put))),
+            dims => self.rows(dims, data, &mut |w, numbers, _| w.printed(numbers, |out, count| printer.row(out, count, T::put))),
         }
     }
 
@@ -304,7 +307,7 @@ impl Writer {
             return self.rows(dims, data, &mut |w, _, row| w.row(row));
         }
         let mut printer = Printer::new(data);
-        self.rows(dims, data, &mut |w, numbers, _| w.printed(numbers, |out| printer.put(out, T::put)));
+        self.rows(dims, data, &mut |w, numbers, _| w.printed(numbers, |out, count| printer.row(out, count, T::put)));
     }
 
     /// Nested arrays, the innermost by `row`, which is told how many numbers, and which.

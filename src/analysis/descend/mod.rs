@@ -86,7 +86,7 @@ fn job(mut lowered: Lowered, selection: Selection, trains: bool) -> Job {
 /// The same problem over its first samples alone.
 fn of_size(request: Request<'_>, samples: usize, whole: &Lowered, limits: &Limits) -> Result<Job, Failure> {
     let mut faults = Faults::new(limits.faults);
-    let mut problem = read(request, Some(NAME), limits, &mut faults, &mut |_| ())?;
+    let mut problem = read(request, Some(NAME), limits, &mut faults)?;
     if let Some(batch) = &mut problem.batch {
         batch.truncate(samples);
     }

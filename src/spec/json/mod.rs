@@ -15,7 +15,7 @@ mod tests;
 use std::borrow::Cow;
 
 pub use extent::{compact, member, members, skip_space, string_end, value_end};
-pub use reader::{member_at, parse, parse_telling};
+pub use reader::{member_at, parse};
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]

@@ -15,16 +15,7 @@ use crate::tensor::decimal::Scanner;
 /// (`limit_exceeded`), and before it every key that stands twice (`duplicate_key`) and every number beyond the range of a double
 /// (`number_out_of_range`).
 pub fn parse<'a>(text: &'a [u8], limits: &Limits) -> Result<Json<'a>, Faults> {
-    parse_telling(text, limits, &mut |_| ())
-}
-
-/// As [`parse`], and `passed` is told of places that were passed: where rows of numbers begin and inside long strings, mostly in the
-/// order of the text.
-///
-/// # Errors
-/// As [`parse`].
-pub fn parse_telling<'a>(text: &'a [u8], limits: &Limits, passed: &mut dyn FnMut(usize)) -> Result<Json<'a>, Faults> {
-    let mut reader = Reader::new(text, limits, passed);
+    let mut reader = Reader::new(text, limits);
     match reader.document() {
         Ok(json) if reader.faults.is_empty() => Ok(json),
         _ => Err(reader.faults),
@@ -34,8 +25,7 @@ pub fn parse_telling<'a>(text: &'a [u8], limits: &Limits, passed: &mut dyn FnMut
 /// Read one member's value of the outermost object, from where it begins, and tell where it ends. Nothing where anything is wrong,
 /// or might be: more values than [`parse`] may admit.
 pub fn member_at<'a>(text: &'a [u8], position: usize, limits: &Limits) -> Option<(Json<'a>, usize)> {
-    let mut passed = |_| ();
-    let mut reader = Reader::new(text, limits, &mut passed);
+    let mut reader = Reader::new(text, limits);
     if text.len() / 2 >= reader.values {
         return None;
     }
@@ -54,10 +44,12 @@ const VALUES_AN_EDGE: usize = 4;
 
 /// Numbers of a row that are read one by one, before the rest is read many at a time.
 const SHORT_ROW: usize = 4;
+/// Short rows that are read one by one, before others are read many at a time.
+const FEW_ROWS: usize = 4;
 /// From so many numbers on their vector is made long enough for all that may follow, so that it is not copied as it grows.
 const MANY: usize = 4096;
 
-struct Reader<'a, 'p> {
+struct Reader<'a> {
     text: &'a [u8],
     position: usize,
     depth: usize,
@@ -69,8 +61,6 @@ struct Reader<'a, 'p> {
     faults: Faults,
     /// Made for the first row that is long enough.
     scanner: Option<Box<Scanner>>,
-    /// Told of places that were passed.
-    passed: &'p mut dyn FnMut(usize),
 }
 
 /// A position whose line and column are known. It only moves forward, so that a thousand complaints cost one walk over the text.
@@ -128,8 +118,8 @@ impl Run {
     }
 }
 
-impl<'a, 'p> Reader<'a, 'p> {
-    fn new(text: &'a [u8], limits: &Limits, passed: &'p mut dyn FnMut(usize)) -> Self {
+impl<'a> Reader<'a> {
+    fn new(text: &'a [u8], limits: &Limits) -> Self {
         let values = VALUES_A_NODE.saturating_mul(limits.nodes).saturating_add(VALUES_AN_EDGE.saturating_mul(limits.edges));
         Self {
             text,
@@ -141,7 +131,6 @@ impl<'a, 'p> Reader<'a, 'p> {
             mark: Mark::START,
             faults: Faults::new(limits.faults),
             scanner: None,
-            passed,
         }
     }
 
@@ -251,8 +240,14 @@ impl<'a, 'p> Reader<'a, 'p> {
         self.skip_space();
         let mut count = 0;
         let mut ended = self.take(b']');
+        let mut together = true;
         while !ended {
             match self.peek() {
+                Some(b'[') if together && count >= FEW_ROWS && run.leaf == Some(level + 1) => {
+                    let rows = self.short_rows(run, depth + 1);
+                    count += rows;
+                    together = rows > 0;
+                }
                 Some(b'-' | b'0'..=b'9') if run.admits_numbers(level) => {
                     ended = self.numbers(&mut run.data, &mut count, at, depth)?;
                 }
@@ -301,6 +296,19 @@ impl<'a, 'p> Reader<'a, 'p> {
         Ok(Some(Json::Numbers(run.take(start, level, count))))
     }
 
+    /// Short rows of numbers like the one before them, many at a time: how many were read. Another one follows.
+    fn short_rows(&mut self, run: &mut Run, depth: usize) -> usize {
+        /// Numbers of a row for which starting anew does not matter.
+        const LONG: usize = 64;
+        let Some(&length) = run.lengths.last() else { return 0 };
+        if depth >= self.depth || length == 0 || length > LONG {
+            return 0;
+        }
+        let (rows, left) = self.scanner.get_or_insert_default().rows(self.text, self.position, length, &mut run.data);
+        self.position = left;
+        rows
+    }
+
     /// A row of numbers like the one before it: the case that is worth a short way. Whether it was one; if not, nothing was read.
     #[inline]
     fn row(&mut self, run: &mut Run, at: At<'_>, depth: usize) -> Result<bool, Stop> {
@@ -322,7 +330,6 @@ impl<'a, 'p> Reader<'a, 'p> {
     fn numbers(&mut self, data: &mut Vec<f64>, count: &mut usize, at: At<'_>, depth: usize) -> Result<bool, Stop> {
         let text = self.text;
         let mut position = self.position;
-        (self.passed)(position);
         let begin = (position, *count);
         let mut scan_at = *count + SHORT_ROW;
         loop {
@@ -454,19 +461,9 @@ impl<'a, 'p> Reader<'a, 'p> {
 
     /// The text up to the next quote, backslash, control character or the end.
     fn plain(&mut self) -> Result<&'a str, Stop> {
-        /// How much of a long string is passed at once.
-        const STEP: usize = 64 << 10;
         let start = self.position;
         let bytes = &self.text[start..];
-        let mut length = 0;
-        loop {
-            let plain = string::plain_length(&bytes[length..bytes.len().min(length + STEP)]);
-            length += plain;
-            if plain < STEP {
-                break;
-            }
-            (self.passed)(start + length);
-        }
+        let length = string::plain_length(bytes);
         self.position += length;
         match str::from_utf8(&bytes[..length]) {
             Ok(text) => Ok(text),

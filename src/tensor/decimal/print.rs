@@ -1,15 +1,20 @@
 //! Numbers written many at a time.
 //!
-//! A block of numbers is brought to its digits in one loop without branches, of which the compiler makes vectors; then each number's
-//! text is put together by a few stores of fixed length, some of which a later one overwrites.
+//! A block of numbers is brought to its digits in two loops without branches, of which the compiler makes vectors; then each number's
+//! text is put together by a few stores of fixed length, some of which a later one overwrites, or by one permutation of bytes where
+//! the processor has it.
 //!
 //! The digits are the shortest that read back the same, after Raffaello Giulietti's Schubfach with Xiang Junbo's shortcut, as in
 //! Victor Zverovich's zmij: the number times a power of ten has 15 or 16 digits before its point, where the spacing of doubles is less
 //! than one. If the interval of what rounds to the number holds a whole number, that is it, less its zeros; if not, one digit of the
 //! fraction is. In the range of this loop, from 1e-37 on and below 1e16 (singles below 8e6), these powers are exact in 128 bits.
 
+use std::ops::Range;
+
 use super::super::wide::{wide, widest};
 use super::LOW;
+#[cfg(target_arch = "x86_64")]
+use super::permute;
 
 /// Numbers brought to their digits together.
 const BLOCK: usize = 64;
@@ -26,7 +31,7 @@ pub const ROOM: usize = 48;
 pub trait Decimal: Copy + Default {
     /// The least exponent of ten at which a number is still written without one.
     const LEAST_FIXED: i32;
-    /// The digits of the first `count` numbers.
+    /// The digits of the first `count` numbers as one number each, to be spelled.
     #[doc(hidden)]
     fn digits(data: &[Self; BLOCK], count: usize, out: &mut Digits);
 }
@@ -35,50 +40,130 @@ pub trait Decimal: Copy + Default {
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Digits {
-    /// The first eight of 16 digits, as text in memory's order.
-    first: [u64; BLOCK],
-    second: [u64; BLOCK],
+    /// The first eight of 16 digits, as text in memory's order; before that, all 16 as a number.
+    pub(super) first: [u64; BLOCK],
+    pub(super) second: [u64; BLOCK],
     /// See [`Shape`].
-    shape: [u64; BLOCK],
+    pub(super) shape: [u64; BLOCK],
 }
 
-/// How a number's digits are to be put.
-#[derive(Clone, Copy)]
-struct Shape {
-    negative: bool,
-    /// Whether the first of the 16 digits is one; if not, it is a zero before them.
-    sixteen: bool,
-    /// Whether this loop is not made for the number.
-    other: bool,
-    /// Digits without the zeros at their end, with the 17th if there is one.
-    count: u64,
-    /// The 17th.
-    last: u64,
-    /// The first digit's power of ten.
-    exponent: i32,
-}
+/// How a number's digits are to be put, a byte for each field: some bits, [`Shape::COUNT`] and the others.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape(pub(super) u64);
 
 impl Shape {
-    #[inline(always)]
-    fn pack(self) -> u64 {
-        u64::from(self.negative)
-            | u64::from(self.sixteen) << 1
-            | u64::from(self.other) << 2
-            | self.count << 8
-            | self.last << 16
-            | u64::from(self.exponent as u32) << 32
+    pub(super) const NEGATIVE: u64 = 1;
+    /// The first of the 16 digits is one; if not, it is a zero before them.
+    const SIXTEEN: u64 = 2;
+    /// These loops are not made for the number.
+    const OTHER: u64 = 4;
+    /// There is a 17th digit.
+    const SEVENTEEN: u64 = 8;
+    /// It is below 10, and written without an exponent.
+    const SMALL: u64 = 16;
+    /// It is 10 or more, or not made for these loops.
+    pub(super) const SPECIAL: u64 = 32;
+
+    /// Where the other fields begin. Digits without the zeros at their end.
+    const COUNT: u32 = 8;
+    /// The 17th digit.
+    pub(super) const LAST: u32 = 16;
+    /// The first digit's power of ten, a signed byte.
+    pub(super) const EXPONENT: u32 = 24;
+    /// For a number that is not special: which permutation puts its text, without a sign two less…
+    pub(super) const PERMUTATION: u32 = 32;
+    /// … its length, …
+    pub(super) const LENGTH: u32 = 40;
+    /// … where its exponent goes, …
+    pub(super) const SUFFIX: u32 = 48;
+    /// … and its 17th digit.
+    pub(super) const LAST_PLACE: u32 = 56;
+
+    fn has(self, flag: u64) -> bool {
+        self.0 & flag != 0
     }
 
     #[inline(always)]
-    fn unpack(bits: u64) -> Self {
-        Self {
-            negative: bits & 1 != 0,
-            sixteen: bits & 2 != 0,
-            other: bits & 4 != 0,
-            count: bits >> 8 & 0x1F,
-            last: bits >> 16 & 0xFF,
-            exponent: (bits >> 32) as i32,
+    pub(super) fn byte(self, field: u32) -> u8 {
+        (self.0 >> field) as u8
+    }
+}
+
+impl Digits {
+    /// Bring the first `count` numbers to digits, once their wholes, their 17th digits, exponents and first flags are there.
+    #[inline(always)]
+    fn spell(&mut self, count: usize, least_fixed: i32) {
+        for i in 0..count.min(BLOCK) {
+            let (whole, shape) = (self.first[i], self.shape[i]);
+            // whole / 10^8
+            let upper = product(whole, (0xABCC_7711, 0x8461_CEFD)).0 >> 26;
+            let lower = whole - (upper & LOW) * 100_000_000;
+            let (first, second) = (eight(upper), eight(lower));
+            self.first[i] = first | TEXT;
+            self.second[i] = second | TEXT;
+            let (negative, sixteen, seventeen) = (shape & 1, shape >> 1 & 1, shape & Shape::SEVENTEEN);
+            let zeros = u64::from(second.leading_zeros() / 8);
+            let count = if zeros < 8 { 16 - zeros } else { (8 - u64::from(first.leading_zeros() / 8)).max(1) };
+            let count = if seventeen != 0 { 17 } else { count } - (1 - sixteen);
+            let exponent = (shape << (56 - Shape::EXPONENT)) as i64 >> 56;
+            let (small, large) = (exponent >= i64::from(least_fixed) && exponent <= 0, exponent > 0);
+            let magnitude = (-exponent) as u64 & 0xFF;
+            // The zeros after the point, and what else stands before an exponent, or before the end.
+            let zeros = if small { magnitude } else { 0 };
+            let fixed = (1 + zeros + count).max(3);
+            let before = if count == 1 { 1 } else { count + 1 };
+            let suffix = negative + if small { fixed } else { before };
+            let length = suffix + if small { 0 } else { 3 + u64::from(magnitude > 9) };
+            let permutation = zeros << 2 | sixteen << 1 | negative;
+            let special = if large { Shape::SPECIAL } else { (shape & Shape::OTHER) << 3 };
+            self.shape[i] = shape
+                | if small { Shape::SMALL } else { 0 }
+                | special
+                | count << Shape::COUNT
+                | permutation << Shape::PERMUTATION
+                | length << Shape::LENGTH
+                | suffix << Shape::SUFFIX
+                | (negative + zeros + sixteen + 16) << Shape::LAST_PLACE;
         }
+    }
+
+    /// What [`Digits::spell`] needs of a number: its 16 digits, the one after them or 0, [`FROM`] plus the first one's power of ten, and
+    /// the first flags of its [`Shape`].
+    #[inline(always)]
+    fn note(&mut self, i: usize, whole: u64, last: u64, exponent: u64, flags: u64) {
+        let other = flags >> Shape::OTHER.trailing_zeros() & 1;
+        self.first[i] = whole & other.wrapping_sub(1);
+        let exponent = exponent.wrapping_sub(FROM) & 0xFF;
+        self.shape[i] = flags | (u64::from(b'0') + last) << Shape::LAST | exponent << Shape::EXPONENT;
+    }
+
+    /// Write a number's text at the start of `out`; how many bytes it took, if these loops are made for it.
+    #[inline]
+    fn text(&self, i: usize, out: &mut [u8; ROOM]) -> Option<usize> {
+        let (first, second, shape) = (self.first[i], self.second[i], Shape(self.shape[i]));
+        if shape.has(Shape::OTHER) {
+            None
+        } else if shape.has(Shape::SMALL) {
+            Some(put_small(out, first, second, shape))
+        } else {
+            Some(put_wide(out, first, second, shape))
+        }
+    }
+
+    /// Write the texts of some numbers into `out` from `end` on, each with a comma after it; where they end. `other` writes what these
+    /// loops are not made for.
+    #[inline]
+    fn texts(&self, range: Range<usize>, out: &mut [u8], end: usize, other: &impl Fn(usize, &mut [u8]) -> usize) -> usize {
+        let one = |at: usize, room: &mut [u8; ROOM]| self.text(at, room).unwrap_or_else(|| other(at, room));
+        #[cfg(target_arch = "x86_64")]
+        if permute::pays() {
+            return permute::texts(self, range, out, end, one);
+        }
+        range.fold(end, |end, at| {
+            let end = end + one(at, out[end..].first_chunk_mut().expect("there is room"));
+            out[end] = b',';
+            end + 1
+        })
     }
 }
 
@@ -110,19 +195,30 @@ impl<'d, T: Decimal> Printer<'d, T> {
         if self.at == self.filled {
             self.fill();
         }
-        let at = self.at & (BLOCK - 1);
-        let shape = Shape::unpack(self.digits.shape[at]);
         let x = self.data[self.at];
         self.at += 1;
-        if shape.other {
-            return other(x, out);
+        self.digits.text((self.at - 1) & (BLOCK - 1), out).unwrap_or_else(|| other(x, out))
+    }
+
+    /// Write the next `count` numbers from the start of `out`, each with a comma after it; how many bytes they took. There is room
+    /// for the longest, and for [`ROOM`] bytes after them. `other` as in [`Printer::put`].
+    ///
+    /// # Panics
+    /// When there are not so many, or when there is no room.
+    pub fn row(&mut self, out: &mut [u8], count: usize, other: impl Fn(T, &mut [u8]) -> usize) -> usize {
+        let (mut end, mut left) = (0, count);
+        while left > 0 {
+            if self.at == self.filled {
+                self.fill();
+            }
+            let some = left.min(self.filled - self.at);
+            assert!(some > 0, "there is a next number");
+            let range = self.at..self.at + some;
+            end = self.digits.texts(range, out, end, &|at, room| other(self.data[at], room));
+            self.at += some;
+            left -= some;
         }
-        let (first, second) = (self.digits.first[at], self.digits.second[at]);
-        if (T::LEAST_FIXED..=0).contains(&shape.exponent) {
-            put_small(out, first, second, shape)
-        } else {
-            put_wide(out, first, second, shape)
-        }
+        end
     }
 
     #[inline(never)]
@@ -142,7 +238,10 @@ impl<'d, T: Decimal> Printer<'d, T> {
         let count = self.filled.next_multiple_of(16);
         wide::<f64, _>(
             #[inline(always)]
-            || T::digits(block, count, &mut self.digits),
+            || {
+                T::digits(block, count, &mut self.digits);
+                self.digits.spell(count, T::LEAST_FIXED);
+            },
         );
     }
 }
@@ -156,17 +255,17 @@ fn store<const N: usize>(out: &mut [u8; ROOM], at: usize, bytes: [u8; N]) {
 #[inline(always)]
 fn put_small(out: &mut [u8; ROOM], first: u64, second: u64, shape: Shape) -> usize {
     out[0] = b'-';
-    let start = usize::from(shape.negative);
-    let zeros = -shape.exponent as usize & 7;
-    let digits = start + zeros + usize::from(shape.sixteen);
+    let start = usize::from(shape.has(Shape::NEGATIVE));
+    let zeros = usize::from(shape.byte(Shape::EXPONENT).wrapping_neg() & 7);
+    let digits = start + zeros + usize::from(shape.has(Shape::SIXTEEN));
     store(out, start, *b"00000000");
     store(out, digits, first.to_le_bytes());
     store(out, digits + 8, second.to_le_bytes());
-    out[digits + 16] = shape.last as u8;
+    out[digits + 16] = shape.byte(Shape::LAST);
     // The digit before the point stands one too far right: it, or a zero.
     out[start] = out[start + 1];
     out[start + 1] = b'.';
-    start + (1 + zeros + shape.count as usize).max(3)
+    usize::from(shape.byte(Shape::LENGTH))
 }
 
 /// Any other: `123.4`, `1.23e-9`.
@@ -174,31 +273,30 @@ fn put_small(out: &mut [u8; ROOM], first: u64, second: u64, shape: Shape) -> usi
 fn put_wide(out: &mut [u8; ROOM], first: u64, second: u64, shape: Shape) -> usize {
     const ZEROS: u128 = 0x3030_3030_3030_3030_3030_3030_3030_3030;
     out[0] = b'-';
-    let start = usize::from(shape.negative);
+    let start = usize::from(shape.has(Shape::NEGATIVE));
+    let (last, exponent) = (shape.byte(Shape::LAST), shape.byte(Shape::EXPONENT) as i8);
     let all = u128::from(first) | u128::from(second) << 64;
-    let all = if shape.sixteen { all } else { all >> 8 | u128::from(shape.last) << 120 };
-    let count = shape.count as usize & 0x1F;
-    let whole = if shape.exponent < 0 { 1 } else { (shape.exponent as usize & 15) + 1 };
+    let all = if shape.has(Shape::SIXTEEN) { all } else { all >> 8 | u128::from(last) << 120 };
+    let count = usize::from(shape.byte(Shape::COUNT) & 0x1F);
+    let whole = if exponent < 0 { 1 } else { (exponent as usize & 15) + 1 };
     store(out, start, all.to_le_bytes());
     out[start + whole] = b'.';
     let rest = if whole < 16 { all >> (8 * whole) } else { 0 };
     store(out, start + whole + 1, (rest | ZEROS << (8 * (16 - whole))).to_le_bytes());
-    if shape.sixteen {
-        out[start + 17] = shape.last as u8;
+    if shape.has(Shape::SIXTEEN) {
+        out[start + 17] = last;
     }
-    if shape.exponent >= 0 {
+    if exponent >= 0 {
         return start + (count + 1).max(whole + 2);
     }
-    let end = start + if count == 1 { 1 } else { count + 1 };
-    let magnitude = -shape.exponent as u8;
+    store(out, usize::from(shape.byte(Shape::SUFFIX) & 31), suffix(-exponent as u8));
+    usize::from(shape.byte(Shape::LENGTH))
+}
+
+/// The exponent of ten `-magnitude`; what follows one digit does not count.
+pub(super) const fn suffix(magnitude: u8) -> [u8; 4] {
     let (tens, ones) = (b'0' + magnitude / 10, b'0' + magnitude % 10);
-    if magnitude < 10 {
-        store(out, end, [b'e', b'-', ones]);
-        end + 3
-    } else {
-        store(out, end, [b'e', b'-', tens, ones]);
-        end + 4
-    }
+    if magnitude < 10 { [b'e', b'-', ones, 0] } else { [b'e', b'-', tens, ones] }
 }
 
 /// `x · y`, its upper and its lower word, where `y` is given by its halves: the compiler makes vectors of these products of halves.
@@ -209,24 +307,6 @@ fn product(x: u64, (y1, y0): (u64, u64)) -> (u64, u64) {
     let (a, b, c) = (x1 * y0, x0 * y1, x0 * y0);
     let middle = (c >> 32) + (a & LOW) + (b & LOW);
     (x1 * y1 + (a >> 32) + (b >> 32) + (middle >> 32), middle << 32 | c & LOW)
-}
-
-impl Digits {
-    /// `whole` of at most 16 digits, and a digit after it.
-    #[inline(always)]
-    fn set(&mut self, i: usize, whole: u64, last: Option<u64>, mut shape: Shape) {
-        // whole / 10^8
-        let upper = product(whole, (0xABCC_7711, 0x8461_CEFD)).0 >> 26;
-        let lower = whole - (upper & LOW) * 100_000_000;
-        let (first, second) = (eight(upper), eight(lower));
-        self.first[i] = first | TEXT;
-        self.second[i] = second | TEXT;
-        let zeros = u64::from(second.leading_zeros() / 8);
-        let count = if zeros < 8 { 16 - zeros } else { (8 - u64::from(first.leading_zeros() / 8)).max(1) };
-        shape.count = if last.is_some() { 17 } else { count } - u64::from(!shape.sixteen);
-        shape.last = u64::from(b'0') + last.unwrap_or(0);
-        self.shape[i] = shape.pack();
-    }
 }
 
 const TEXT: u64 = 0x3030_3030_3030_3030;
@@ -243,12 +323,12 @@ fn eight(x: u64) -> u64 {
 }
 
 /// `10^n`, shifted to have its first bit set: the upper word.
-static UPPER: [u64; MOST + 1] = powers_of_ten(64);
-/// The lower word.
-static LOWER: [u64; MOST + 1] = powers_of_ten(0);
+static UPPER: [u64; 64] = powers_of_ten(64);
+/// The lower word: nothing as far as [`SHORT`].
+static LOWER: [u64; 64] = powers_of_ten(0);
 
-const fn powers_of_ten(shift: u32) -> [u64; MOST + 1] {
-    let mut table = [0; MOST + 1];
+const fn powers_of_ten(shift: u32) -> [u64; 64] {
+    let mut table = [0; 64];
     let mut power = 1_u128;
     let mut n = 0;
     while n <= MOST {
@@ -263,54 +343,106 @@ const fn powers_of_ten(shift: u32) -> [u64; MOST + 1] {
 
 /// `5^55` is the last that 128 bits hold.
 const MOST: usize = 55;
+/// `5^27` is the last that 64 bits hold.
+const SHORT: usize = 27;
+const _: () = assert!(powers_of_ten(0)[SHORT] == 0 && powers_of_ten(0)[SHORT + 1] != 0);
 
-/// For a number `sig · 2^e`: the power of ten to multiply it by, if the table has it; how far `sig` is shifted for the product to have
-/// 128 bits after its point, less `extra`; and the exponent of ten of the product's units.
+/// For a number `sig · 2^e`, with `e` more than -1200: the power of ten to multiply it by, which the table has up to [`MOST`]; how far
+/// `sig` is shifted for the product to have 128 bits after its point, less `extra`; and [`FROM`] plus the exponent of ten of the
+/// product's units.
 #[inline(always)]
-fn scaling(e: i32, extra: i32) -> (Option<usize>, u64, i32) {
+fn scaling(e: i64, extra: i64) -> (u64, u64, u64) {
     // floor(e · log10(2)), and floor(power · log2(10)).
-    let exponent = (e * 315_653) >> 20;
-    let power = -exponent - 1;
-    let shift = e + ((power * 217_707) >> 16) + 1 + extra;
-    ((0..=MOST as i32).contains(&power).then_some(power as usize), shift as u64 & 63, exponent)
+    let exponent = ((e * 315_653) + ((FROM as i64) << 20)) as u64 >> 20;
+    let power = (FROM - 1).wrapping_sub(exponent);
+    let shift = ((e + extra + 1) as u64).wrapping_add(((power & 63) * 217_707) >> 16);
+    (power, shift & 63, exponent)
+}
+
+/// Exponents of ten are counted from here on, so that none is negative.
+const FROM: u64 = 400;
+
+// Conditions are 1 or 0, found without comparisons: those would go through the processor's mask registers and back, which takes longer
+// than all else.
+
+/// Whether `x < y`; both are below `2^63`.
+#[inline(always)]
+fn is_less(x: u64, y: u64) -> u64 {
+    x.wrapping_sub(y) >> 63
+}
+
+/// Whether `x` is 0; it is below `2^63`.
+#[inline(always)]
+fn is_zero(x: u64) -> u64 {
+    x.wrapping_sub(1) >> 63
+}
+
+/// `x + y`, and whether it overflows.
+#[inline(always)]
+fn add(x: u64, y: u64) -> (u64, u64) {
+    let sum = x.wrapping_add(y);
+    (sum, ((x & y) | ((x | y) & !sum)) >> 63)
+}
+
+/// Whether `x < y`, of any.
+#[inline(always)]
+fn is_below(x: u64, y: u64) -> u64 {
+    ((!x & y) | ((!x | y) & x.wrapping_sub(y))) >> 63
+}
+
+impl Digits {
+    /// Of doubles; `LONG` where some of the powers are more than [`SHORT`].
+    #[expect(clippy::needless_range_loop, reason = "vectors are made of loops without branches")]
+    #[inline(always)]
+    fn of_doubles<const LONG: bool>(&mut self, data: &[f64; BLOCK], count: usize) {
+        /// Bits of the product above its fraction that are not whole yet.
+        const EXTRA: u32 = 6;
+        for i in 0..count.min(BLOCK) {
+            let bits = data[i].to_bits();
+            let mantissa = bits & ((1 << 52) - 1);
+            let zero = is_zero(bits << 1 >> 1);
+            let raw = (bits >> 52 & 0x7FF) + zero * 1023;
+            let sig = mantissa | (1 - zero) << 52;
+            let (power, shift, exponent) = scaling(raw as i64 - 1075, i64::from(EXTRA));
+            let (hi, lo) = (UPPER[(power & 63) as usize], LOWER[(power & 63) as usize]);
+            let halves = (sig >> (32_u64.wrapping_sub(shift) & 63) & LOW, (sig << shift) & LOW);
+            let (high, middle) = product(hi, halves);
+            let (low, carry) = if LONG { add(middle, product(lo, halves).0) } else { (middle, 0) };
+            let high = high + carry;
+            let (whole, part) = (high >> EXTRA, high << (64 - EXTRA) | low >> EXTRA);
+            // Half the distance to the next double; the interval's ends round to an even one.
+            let half = (hi >> (7_u64.wrapping_sub(shift) & 63)) + (1 - (sig & 1));
+            let (up, down) = (add(part, half).1, is_below(part, half));
+            let whole = whole + up;
+            // The fraction's first digit, rounded; 2.5 is a tie, and the even digit is wanted.
+            let digit = ((part >> 32) * 10 + (1 << 31) + (((part & LOW) * 10 + 6) >> 32)) >> 32;
+            let digit = if part == 1 << 62 { 2 } else { digit };
+            let last = 1 - (up | down);
+            let sixteen = is_less(999_999_999_999_999, whole);
+            let exponent = exponent + 15 + sixteen;
+            // Below a power of two doubles are twice as dense; where it is written exactly, that does not matter.
+            let uneven = is_zero(mantissa) & (part | part.wrapping_neg()) >> 63;
+            let outside = is_less(MOST as u64, power) | power >> 63 | is_less(FROM + 15, exponent);
+            let other = outside | uneven | is_less(9_999_999_999_999_999, whole);
+            self.note(i, whole, digit * last, exponent, bits >> 63 | sixteen << 1 | other << 2 | last << 3);
+        }
+    }
 }
 
 impl Decimal for f64 {
     const LEAST_FIXED: i32 = -5;
 
-    #[expect(clippy::needless_bitwise_bool, clippy::needless_range_loop, reason = "vectors are made of loops without branches")]
     #[inline(always)]
     fn digits(data: &[Self; BLOCK], count: usize, out: &mut Digits) {
-        /// Bits of the product above its fraction that are not whole yet.
-        const EXTRA: i32 = 6;
-        for i in 0..count.min(BLOCK) {
-            let bits = data[i].to_bits();
-            let mantissa = bits & ((1 << 52) - 1);
-            let zero = bits << 1 == 0;
-            let raw = if zero { 1023 } else { bits >> 52 & 0x7FF };
-            let sig = if zero { 0 } else { mantissa | 1 << 52 };
-            let (power, shift, exponent) = scaling(raw as i32 - 1075, EXTRA);
-            let (hi, lo) = (UPPER[power.unwrap_or(0)], LOWER[power.unwrap_or(0)]);
-            let halves = (sig >> (32 - shift), (sig << shift) & LOW);
-            let (high, middle) = product(hi, halves);
-            let low = middle.wrapping_add(product(lo, halves).0);
-            let high = high + u64::from(low < middle);
-            let (whole, part) = (high >> EXTRA, high << (64 - EXTRA) | low >> EXTRA);
-            // Half the distance to the next double; the interval's ends round to an even one.
-            let half = (hi >> ((7_u64.wrapping_sub(shift)) & 63)) + (1 - (sig & 1));
-            let (up, down) = (part.wrapping_add(half) < part, half > part);
-            let whole = whole + u64::from(up);
-            // The fraction's first digit, rounded; 2.5 is a tie, and the even digit is wanted.
-            let digit = ((part >> 32) * 10 + (1 << 31) + (((part & LOW) * 10 + 6) >> 32)) >> 32;
-            let digit = if part == 1 << 62 { 2 } else { digit };
-            let sixteen = whole >= 1_000_000_000_000_000;
-            let exponent = exponent + 15 + i32::from(sixteen);
-            // Below a power of two doubles are twice as dense; where it is written exactly, that does not matter.
-            let uneven = mantissa == 0 && part != 0;
-            let other = power.is_none() | uneven | (whole >= 10_000_000_000_000_000) | (exponent > 15);
-            let shape = Shape { negative: bits >> 63 != 0, sixteen, other, count: 0, last: 0, exponent };
-            out.set(i, whole, (!(up | down)).then_some(digit), shape);
+        /// The least exponent, as a double has it, for which a power of [`SHORT`] is enough: 2^-41 is written with 28 digits after its
+        /// point.
+        const LEAST: u64 = 982;
+        let mut long = 0;
+        for x in data {
+            let magnitude = x.to_bits() << 1 >> 1;
+            long |= (1 - is_zero(magnitude)) & is_less(magnitude >> 52, LEAST);
         }
+        if long == 0 { out.of_doubles::<false>(data, count) } else { out.of_doubles::<true>(data, count) }
     }
 }
 
@@ -328,8 +460,8 @@ impl Decimal for f32 {
             let zero = bits << 33 == 0;
             let raw = if zero { 127 } else { bits >> 23 & 0xFF };
             let sig = if zero { 0 } else { mantissa | 1 << 23 };
-            let (power, shift, exponent) = scaling(raw as i32 - 150, EXTRA);
-            let hi = UPPER[power.unwrap_or(0)];
+            let (power, shift, exponent) = scaling(raw as i64 - 150, i64::from(EXTRA));
+            let hi = UPPER[(power & 63) as usize];
             // 24 bits, shifted to the left by 31 or a little more.
             let (sig, left) = (sig << 8, shift.wrapping_sub(8) & 31);
             let scaled = product(hi.wrapping_add(1), (sig >> (32 - left), (sig << left) & LOW)).0;
@@ -343,10 +475,10 @@ impl Decimal for f32 {
             let short = whole < 10_000_000;
             let whole = if short { whole * 10 } else { whole };
             let sixteen = whole >= 100_000_000;
-            let exponent = exponent + 7 + i32::from(sixteen) - i32::from(short & !zero);
-            let other = power.is_none() | (raw == 0) | (mantissa == 0 && part != 0) | (whole >= 1_000_000_000);
-            let shape = Shape { negative: bits >> 31 != 0, sixteen, other, count: 0, last: 0, exponent };
-            out.set(i, whole.wrapping_mul(10_000_000), None, shape);
+            let exponent = exponent + 7 + u64::from(sixteen) - u64::from(short & !zero);
+            let other = (power > MOST as u64) | (raw == 0) | (mantissa == 0 && part != 0) | (whole >= 1_000_000_000);
+            let flags = bits >> 31 | u64::from(sixteen) << 1 | u64::from(other) << 2;
+            out.note(i, whole.wrapping_mul(10_000_000), 0, exponent, flags);
         }
     }
 }

@@ -43,6 +43,16 @@ impl Scanner {
         position
     }
 
+    /// Read rows of `length` numbers, from the bracket at `position` on, as long as each is followed by a comma and another row, with
+    /// at most one space after any comma and no other: how many rows, and the position of the bracket of the one that is left.
+    #[inline]
+    pub fn rows(&mut self, text: &[u8], position: usize, length: usize, data: &mut Vec<f64>) -> (usize, usize) {
+        #[cfg(target_arch = "x86_64")]
+        return x86::rows(self, text, position, length, data);
+        #[cfg(not(target_arch = "x86_64"))]
+        (0, position)
+    }
+
     /// Round what was gathered.
     #[cfg(target_arch = "x86_64")]
     fn flush(&mut self, data: &mut Vec<f64>) {
@@ -133,7 +143,8 @@ mod x86 {
     use std::arch::x86_64::{
         __m256i, _mm_cvtsi128_si64, _mm256_and_si256, _mm256_blendv_epi8, _mm256_castsi256_si128, _mm256_cmpeq_epi8,
         _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_min_epu8,
-        _mm256_movemask_epi8, _mm256_packus_epi32, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_sub_epi8,
+        _mm256_movemask_epi8, _mm256_or_si256, _mm256_packus_epi32, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32,
+        _mm256_sub_epi8,
     };
 
     use super::{BLOCK, Scanner};
@@ -147,9 +158,24 @@ mod x86 {
 
     #[expect(unsafe_code, reason = "code for a processor's features may only be entered where it has them")]
     pub(super) fn numbers(scanner: &mut Scanner, text: &[u8], position: usize, data: &mut Vec<f64>) -> usize {
-        let able = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2");
         // SAFETY: the processor has the features that the function is compiled for.
-        if able { unsafe { read(scanner, text, position, data) } } else { position }
+        if is_able() { unsafe { read(scanner, text, position, data) } } else { position }
+    }
+
+    #[expect(unsafe_code, reason = "code for a processor's features may only be entered where it has them")]
+    pub(super) fn rows(
+        scanner: &mut Scanner,
+        text: &[u8],
+        position: usize,
+        length: usize,
+        data: &mut Vec<f64>,
+    ) -> (usize, usize) {
+        // SAFETY: the processor has the features that the function is compiled for.
+        if is_able() { unsafe { read_rows(scanner, text, position, length, data) } } else { (0, position) }
+    }
+
+    fn is_able() -> bool {
+        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2")
     }
 
     #[target_feature(enable = "avx2,bmi1,bmi2")]
@@ -196,6 +222,56 @@ mod x86 {
         start
     }
 
+    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    #[expect(unsafe_code, reason = "as in `read`")]
+    fn read_rows(scanner: &mut Scanner, text: &[u8], position: usize, length: usize, data: &mut Vec<f64>) -> (usize, usize) {
+        let (before, mut rows, mut left) = (data.len(), 0, position);
+        // The number to be read, its place in its row, and the window in which ends of numbers are looked for.
+        let (mut start, mut column, mut window) = (position + 1, 0, position + 1);
+        'windows: while position >= BEFORE && window + WINDOW < text.len() {
+            // SAFETY: `WINDOW` bytes are there from here on, and one more.
+            let mut ends = unsafe {
+                let bytes = text.as_ptr().add(window);
+                u64::from(ends(bytes)) | u64::from(ends(bytes.add(32))) << 32
+            };
+            while ends != 0 {
+                let end = window + ends.trailing_zeros() as usize;
+                ends &= ends - 1;
+                if end < start {
+                    // The comma after a row.
+                    continue;
+                }
+                let is_last = column + 1 == length;
+                let size = end - start;
+                // SAFETY: the number lies in the bytes that are there, `BEFORE` bytes stand before it, and one after its end.
+                let read = size <= LONGEST && unsafe { gather(scanner, text.as_ptr().add(start), size) };
+                if !read || text[end] != if is_last { b']' } else { b',' } {
+                    break 'windows;
+                }
+                let comma = if is_last { end + 1 } else { end };
+                let next = comma + 1 + usize::from(text.get(comma + 1) == Some(&b' '));
+                if is_last {
+                    if text[comma] != b',' || text.get(next) != Some(&b'[') {
+                        break 'windows;
+                    }
+                    (rows, left) = (rows + 1, next);
+                }
+                (start, column) = if is_last { (next + 1, 0) } else { (next, column + 1) };
+                if scanner.count >= BLOCK {
+                    scanner.flush(data);
+                }
+            }
+            window += WINDOW;
+            if window > start + LONGEST {
+                break;
+            }
+        }
+        scanner.flush(data);
+        // The numbers of the row that is left are somebody else's to read.
+        data.truncate(before + rows * length);
+        (rows, left)
+    }
+
     #[inline]
     #[target_feature(enable = "avx2")]
     #[expect(unsafe_code, reason = "an unaligned load")]
@@ -211,6 +287,17 @@ mod x86 {
     unsafe fn commas(bytes: *const u8) -> u32 {
         // SAFETY: 32 bytes are there, as the caller promises.
         _mm256_movemask_epi8(_mm256_cmpeq_epi8(unsafe { load(bytes) }, _mm256_set1_epi8(b',' as i8))) as u32
+    }
+
+    /// Where there are commas or closing brackets in 32 bytes.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    #[expect(unsafe_code, reason = "an unaligned load")]
+    unsafe fn ends(bytes: *const u8) -> u32 {
+        // SAFETY: 32 bytes are there, as the caller promises.
+        let bytes = unsafe { load(bytes) };
+        let are = |byte: u8| _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte as i8));
+        _mm256_movemask_epi8(_mm256_or_si256(are(b','), are(b']'))) as u32
     }
 
     /// Bytes 0xFF at the last `n` places of 32: the 32 from `n` on.

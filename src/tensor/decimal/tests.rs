@@ -185,7 +185,7 @@ fn what_is_no_number_is_left() {
     }
 }
 
-/// The text of each number, and whether the loop was made for it.
+/// The text of each number, and whether the loop was made for it. Rows of them must be the same.
 fn printed<T: Decimal>(data: &[T], other: impl Fn(T) -> String) -> Vec<(String, bool)> {
     let mut printer = Printer::new(data);
     let mut room = [0; ROOM];
@@ -199,7 +199,24 @@ fn printed<T: Decimal>(data: &[T], other: impl Fn(T) -> String) -> Vec<(String, 
         });
         (String::from_utf8_lossy(&room[..length]).into_owned(), made)
     };
-    (0..data.len()).map(&mut text).collect()
+    let texts: Vec<_> = (0..data.len()).map(&mut text).collect();
+    let expected: String = texts.iter().map(|(text, _)| format!("{text},")).collect();
+    for most in [1, 5, 64, 1000] {
+        let (mut printer, mut row, mut left) = (Printer::new(data), Vec::new(), data.len());
+        while left > 0 {
+            let (count, start) = (left.min(most), row.len());
+            row.resize(start + count * 25 + ROOM, 0);
+            let length = printer.row(&mut row[start..], count, |x, out| {
+                let text = other(x);
+                out[..text.len()].copy_from_slice(text.as_bytes());
+                text.len()
+            });
+            row.truncate(start + length);
+            left -= count;
+        }
+        assert!(row == expected.as_bytes(), "rows of {most}: {}", String::from_utf8_lossy(&row));
+    }
+    texts
 }
 
 /// The digits of a number without point, sign and zeros around them, and the exponent of ten of the first.
@@ -295,4 +312,68 @@ fn of_any_text_only_numbers_are_read() {
             assert_eq!(numbers.collect::<Vec<_>>(), data, "{read:?}");
         }
     }
+}
+
+#[test]
+fn of_any_text_only_rows_of_one_length_are_read() {
+    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    let mut next = |n: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 20) % n
+    };
+    let mut rows_read = 0;
+    for round in 0..20_000 {
+        let length = 1 + next(4) as usize;
+        let mut text = vec![b' '; next(40) as usize];
+        let begin = text.len();
+        for _ in 0..next(30) {
+            let row: Vec<_> = (0..length + usize::from(next(40) == 0))
+                .map(|_| match next(6) {
+                    0 => next(100).to_string(),
+                    1 => format!("-{}.{}", next(10), next(1_000_000)),
+                    2 => format!("{}e-{}", next(10), next(20)),
+                    _ => format!("0.{:017}", next(1 << 40)),
+                })
+                .collect();
+            text.extend(format!("[{}],", row.join(if next(3) == 0 { ", " } else { "," })).bytes());
+            text.extend(&b" "[..usize::from(next(4) == 0)]);
+        }
+        // Exactly as long as its memory, so that a sanitizer sees what reads past it.
+        text.extend(vec![b' '; [0, 80][next(2) as usize]]);
+        let mut text = text.into_boxed_slice();
+        if round % 2 == 0 && !text.is_empty() {
+            text[next(text.len() as u64) as usize] = b"[],.-e 0\"x"[next(10) as usize];
+        }
+        if text.get(begin) != Some(&b'[') {
+            continue;
+        }
+        let mut data = vec![0.5];
+        let (rows, left) = Scanner::default().rows(&text, begin, length, &mut data);
+        rows_read += rows;
+        let read = String::from_utf8_lossy(&text[begin..left]);
+        assert!(rows == 0 || text[left] == b'[', "{read}");
+        // Between rows, and before a number, a space may stand.
+        let spaced = |text: &str| text.strip_prefix(' ').unwrap_or(text).to_owned();
+        let (mut found, mut numbers) = (0, Vec::new());
+        for row in read.split_terminator("],") {
+            let row = if found == 0 { row.to_owned() } else { spaced(row) };
+            let row: Vec<_> = row.strip_prefix('[').expect("a row").split(',').enumerate().collect();
+            assert_eq!(row.len(), length, "{read}");
+            for (i, number) in row {
+                let number = if i == 0 { number.to_owned() } else { spaced(number) };
+                assert!(is_json(&number), "{number} of {read}");
+                numbers.push(number.parse::<f64>().expect("a number").to_bits());
+            }
+            found += 1;
+            if found == rows {
+                break;
+            }
+        }
+        let data: Vec<_> = data[1..].iter().map(|x| x.to_bits()).collect();
+        assert!(found == rows && numbers == data, "{read}");
+    }
+    // On a processor without these vectors nothing is.
+    assert!(rows_read == 0 || rows_read > 10_000, "{rows_read}");
 }
