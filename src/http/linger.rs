@@ -63,6 +63,15 @@ impl Lingering {
         self.turn = self.turn.saturating_sub(bytes);
     }
 
+    /// As [`Lingering::moved`]. If the socket took less than it was given, it is full for now: the few bytes that are left of the
+    /// turn would go out by themselves.
+    fn written(&mut self, bytes: usize, given: usize) {
+        self.moved(bytes);
+        if bytes < given {
+            self.turn = 0;
+        }
+    }
+
     pub(super) fn unread(&self) -> Unread {
         self.unread.clone()
     }
@@ -83,7 +92,7 @@ impl AsyncWrite for Lingering {
         ready!(self.poll_turn(cx));
         let part = &bytes[..bytes.len().min(self.turn)];
         let written = ready!(Pin::new(&mut self.stream).poll_write(cx, part))?;
-        self.moved(written);
+        self.written(written, part.len());
         Poll::Ready(Ok(written))
     }
 
@@ -105,9 +114,9 @@ impl AsyncWrite for Lingering {
             *few = io::IoSlice::new(part);
             room -= part.len();
         }
-        let count = slices.len().min(MOST);
+        let (count, given) = (slices.len().min(MOST), self.turn - room);
         let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &few[..count]))?;
-        self.moved(written);
+        self.written(written, given);
         Poll::Ready(Ok(written))
     }
 

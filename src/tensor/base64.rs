@@ -28,6 +28,22 @@ pub fn decode(text: &[u8], bytes: &mut Vec<u8>) -> Result<(), NotBase64> {
     STANDARD.decode_append(&text[done..], bytes).map_err(|_| NotBase64)
 }
 
+/// The text before the first quote, where it is known to be base64, or at least to have no other characters, sooner than its end can
+/// be found and its encoding checked: that is, where the processor has the permutations.
+#[expect(unsafe_code, reason = "the standard library would look at all of it once more")]
+pub fn quoted(text: &[u8]) -> Option<&str> {
+    let known = wide_characters(text)?;
+    let is_one = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    let length = known + text[known..].iter().position(|&byte| !is_one(byte))?;
+    // SAFETY: all of these bytes are characters of base64 or its padding, which are ASCII.
+    (text[length] == b'"').then(|| unsafe { str::from_utf8_unchecked(&text[..length]) })
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn wide_characters(_: &[u8]) -> Option<usize> {
+    None
+}
+
 #[cfg(not(target_arch = "x86_64"))]
 fn wide_encode(_: &[u8], _: &mut Vec<u8>) -> usize {
     0
@@ -44,6 +60,14 @@ fn wide_decode(_: &[u8], _: &mut Vec<u8>) -> Result<usize, NotBase64> {
 fn wide_encode(bytes: &[u8], text: &mut Vec<u8>) -> usize {
     // SAFETY: the processor has the features that the function is compiled for.
     if x86::has_permutations() { unsafe { x86::encode(bytes, text) } } else { 0 }
+}
+
+/// How many characters of base64 a text begins with, as far as whole blocks go.
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "code for a processor's features may only be entered where it has them")]
+fn wide_characters(text: &[u8]) -> Option<usize> {
+    // SAFETY: the processor has the features that the function is compiled for.
+    x86::has_permutations().then(|| unsafe { x86::characters(text) })
 }
 
 /// As far as whole blocks go: how much of the text was decoded.
@@ -168,6 +192,18 @@ mod x86 {
         if _mm512_movepi8_mask(odd) == 0 { Ok(done) } else { Err(NotBase64) }
     }
 
+    /// How many characters of the alphabet stand at the beginning, in whole blocks.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    pub(super) fn characters(text: &[u8]) -> usize {
+        let [lower, upper] = [load(&half(0)), load(&half(64))];
+        let mut blocks = text.as_chunks::<CHARACTERS>().0.iter();
+        let first_other = blocks.position(|block| {
+            let block = load(block);
+            _mm512_movepi8_mask(_mm512_or_si512(_mm512_permutex2var_epi8(lower, block, upper), block)) != 0
+        });
+        first_other.unwrap_or(text.len() / CHARACTERS) * CHARACTERS
+    }
+
     const fn half(from: usize) -> [u8; 64] {
         let mut table = [0; 64];
         let mut i = 0;
@@ -207,6 +243,24 @@ mod tests {
             }
             prop_assert_eq!(decoded(&text).ok(), STANDARD.decode_to_vec(&text).ok());
             prop_assert_eq!(decoded(&text[..text.len().min(at)]).ok(), STANDARD.decode_to_vec(&text[..text.len().min(at)]).ok());
+        }
+    }
+
+    #[test]
+    fn text_before_a_quote_is_taken_if_it_has_no_other_characters() {
+        for count in [0, 1, 63, 64, 65, 127, 128, 129, 300] {
+            let text = [&vec![b'A'; count][..], b"+/==\"AAAA\""].concat();
+            let found = quoted(&text);
+            assert!(found.is_none_or(|found| found.as_bytes() == &text[..count + 4]));
+            assert_eq!(found.is_some(), wide_characters(&text).is_some());
+            for at in 0..count + 4 {
+                for other in [b'\\', b' ', b'-', 0x80, 0xFF, 0] {
+                    let mut text = text.clone();
+                    text[at] = other;
+                    assert_eq!(quoted(&text), None, "{at} of {count}: {other}");
+                }
+            }
+            assert_eq!(quoted(&text[..count + 4]), None, "no quote");
         }
     }
 

@@ -462,11 +462,11 @@ impl<'a> Reader<'a> {
     /// The text up to the next quote, backslash, control character or the end.
     fn plain(&mut self) -> Result<&'a str, Stop> {
         let start = self.position;
-        let bytes = &self.text[start..];
-        let length = string::plain_length(bytes);
-        self.position += length;
-        match str::from_utf8(&bytes[..length]) {
-            Ok(text) => Ok(text),
+        match string::plain(&self.text[start..]) {
+            Ok(text) => {
+                self.position += text.len();
+                Ok(text)
+            }
             Err(error) => {
                 let position = start + error.valid_up_to();
                 Err(self.malformed(position, complaint::not_utf8(self.text[position])))

@@ -1,20 +1,26 @@
 //! Strings: what stands in them for itself, and what does not.
 
-use crate::tensor::wide;
+use std::str::Utf8Error;
 
-/// How many bytes of a string stand for themselves, from the start.
-pub(super) fn plain_length(bytes: &[u8]) -> usize {
+use crate::tensor::{base64, wide};
+
+/// What stands for itself in a string, from the start.
+pub(super) fn plain(bytes: &[u8]) -> Result<&str, Utf8Error> {
     /// Strings of more bytes are tensors in base64.
     const NAME: usize = 128;
     let special = |byte: u8| byte == b'"' || byte == b'\\' || byte < 0x20;
     let mut length = plain_blocks::<32>(&bytes[..bytes.len().min(NAME)]);
     if length == NAME {
+        if let Some(text) = base64::quoted(bytes) {
+            return Ok(text);
+        }
         length += wide::<f64, _>(
             #[inline(always)]
             || plain_blocks::<128>(&bytes[NAME..]),
         );
     }
-    bytes[length..].iter().position(|&byte| special(byte)).map_or(bytes.len(), |more| length + more)
+    let length = bytes[length..].iter().position(|&byte| special(byte)).map_or(bytes.len(), |more| length + more);
+    str::from_utf8(&bytes[..length])
 }
 
 /// How many bytes from the start, in whole blocks, stand for themselves: many at a time without a branch, of which the compiler makes
