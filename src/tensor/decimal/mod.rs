@@ -3,6 +3,7 @@
 //! Both ways are exact: text is read to the nearest double, ties to even, and a number is written as the shortest text that reads
 //! back the same, of these the nearest. What a loop is not made for it leaves to its caller, who has slower ways for everything.
 
+mod lookup;
 #[cfg(target_arch = "x86_64")]
 mod permute;
 mod print;

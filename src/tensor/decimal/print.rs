@@ -1,6 +1,6 @@
 //! Numbers written many at a time.
 //!
-//! A block of numbers is brought to its digits in two loops without branches, of which the compiler makes vectors; then each number's
+//! A block of numbers is brought to its digits in a few loops without branches, of which the compiler makes vectors; then each number's
 //! text is put together by a few stores of fixed length, some of which a later one overwrites, or by one permutation of bytes where
 //! the processor has it.
 //!
@@ -13,6 +13,7 @@ use std::ops::Range;
 
 use super::super::wide::{wide, widest};
 use super::LOW;
+use super::lookup::look_up;
 #[cfg(target_arch = "x86_64")]
 use super::permute;
 
@@ -392,19 +393,28 @@ fn is_below(x: u64, y: u64) -> u64 {
 
 impl Digits {
     /// Of doubles; `LONG` where some of the powers are more than [`SHORT`].
-    #[expect(clippy::needless_range_loop, reason = "vectors are made of loops without branches")]
     #[inline(always)]
     fn of_doubles<const LONG: bool>(&mut self, data: &[f64; BLOCK], count: usize) {
         /// Bits of the product above its fraction that are not whole yet.
         const EXTRA: u32 = 6;
+        let (mut powers, mut shifts, mut exponents) = ([0; BLOCK], [0; BLOCK], [0; BLOCK]);
+        for i in 0..BLOCK {
+            let bits = data[i].to_bits();
+            let raw = (bits >> 52 & 0x7FF) + is_zero(bits << 1 >> 1) * 1023;
+            (powers[i], shifts[i], exponents[i]) = scaling(raw as i64 - 1075, i64::from(EXTRA));
+        }
+        let (mut upper, mut lower) = ([0; BLOCK], [0; BLOCK]);
+        look_up(&UPPER, &powers, &mut upper);
+        if LONG {
+            look_up(&LOWER, &powers, &mut lower);
+        }
         for i in 0..count.min(BLOCK) {
             let bits = data[i].to_bits();
             let mantissa = bits & ((1 << 52) - 1);
             let zero = is_zero(bits << 1 >> 1);
-            let raw = (bits >> 52 & 0x7FF) + zero * 1023;
             let sig = mantissa | (1 - zero) << 52;
-            let (power, shift, exponent) = scaling(raw as i64 - 1075, i64::from(EXTRA));
-            let (hi, lo) = (UPPER[(power & 63) as usize], LOWER[(power & 63) as usize]);
+            let (power, shift, exponent) = (powers[i], shifts[i], exponents[i]);
+            let (hi, lo) = (upper[i], lower[i]);
             let halves = (sig >> (32_u64.wrapping_sub(shift) & 63) & LOW, (sig << shift) & LOW);
             let (high, middle) = product(hi, halves);
             let (low, carry) = if LONG { add(middle, product(lo, halves).0) } else { (middle, 0) };
@@ -449,19 +459,27 @@ impl Decimal for f64 {
 impl Decimal for f32 {
     const LEAST_FIXED: i32 = -6;
 
-    #[expect(clippy::needless_bitwise_bool, clippy::needless_range_loop, reason = "vectors are made of loops without branches")]
+    #[expect(clippy::needless_bitwise_bool, reason = "vectors are made of loops without branches")]
     #[inline(always)]
     fn digits(data: &[Self; BLOCK], count: usize, out: &mut Digits) {
         /// As for doubles; the product has 64 bits here.
         const EXTRA: i32 = 34;
+        let exponent_of = |bits: u64| if bits << 33 == 0 { 127 } else { bits >> 23 & 0xFF };
+        let (mut powers, mut shifts, mut exponents) = ([0; BLOCK], [0; BLOCK], [0; BLOCK]);
+        for i in 0..BLOCK {
+            let raw = exponent_of(u64::from(data[i].to_bits()));
+            (powers[i], shifts[i], exponents[i]) = scaling(raw as i64 - 150, i64::from(EXTRA));
+        }
+        let mut upper = [0; BLOCK];
+        look_up(&UPPER, &powers, &mut upper);
         for i in 0..count.min(BLOCK) {
             let bits = u64::from(data[i].to_bits());
             let mantissa = bits & ((1 << 23) - 1);
             let zero = bits << 33 == 0;
-            let raw = if zero { 127 } else { bits >> 23 & 0xFF };
+            let raw = exponent_of(bits);
             let sig = if zero { 0 } else { mantissa | 1 << 23 };
-            let (power, shift, exponent) = scaling(raw as i64 - 150, i64::from(EXTRA));
-            let hi = UPPER[(power & 63) as usize];
+            let (power, shift, exponent) = (powers[i], shifts[i], exponents[i]);
+            let hi = upper[i];
             // 24 bits, shifted to the left by 31 or a little more.
             let (sig, left) = (sig << 8, shift.wrapping_sub(8) & 31);
             let scaled = product(hi.wrapping_add(1), (sig >> (32 - left), (sig << left) & LOW)).0;

@@ -10,6 +10,9 @@
 //! rounded down, where they are above half, up; four in a thousand are neither, and the standard library decides. `w` has up to 19
 //! digits; for more it decides too.
 
+#[cfg(target_arch = "x86_64")]
+use super::lookup::look_up;
+
 /// Most numbers between two roundings: whole vectors of them.
 const BLOCK: usize = 64;
 
@@ -72,8 +75,17 @@ impl Scanner {
     /// Whether any of them is unsure.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
-    #[expect(clippy::needless_bitwise_bool, reason = "vectors are made of loops without branches")]
+    #[expect(clippy::needless_bitwise_bool, clippy::needless_range_loop, reason = "vectors are made of loops without branches")]
     fn round(&mut self, count: usize) -> bool {
+        let count = count.min(BLOCK);
+        let mut powers = [0; BLOCK];
+        // From 10^-54 to 10^9, which are most; then the others.
+        look_up(POWERS.first_chunk().expect("it has more"), &self.power[..count], &mut powers);
+        if self.power[..count].iter().fold(0, |all, power| all | power) & 64 != 0 {
+            for (found, power) in powers.iter_mut().zip(&self.power[..count]) {
+                *found = POWERS[(power & 127) as usize];
+            }
+        }
         let mut any = false;
         for i in 0..count.min(BLOCK) {
             let (power, lower) = (self.power[i], self.lower[i]);
@@ -81,10 +93,10 @@ impl Scanner {
             let first = self.upper[i].rotate_left(32);
             let w = first.wrapping_mul(10_000_000_000_000_000);
             let w = w.wrapping_add((lower & super::LOW) * 100_000_000).wrapping_add(lower >> 32);
-            let at = (power & 127) as usize;
-            let t = POWERS[at];
+            let at = power & 127;
+            let t = powers[i];
             // floor(log2(10^q)) is 217706·q / 2^16 in this range.
-            let exponent = ((at * 217_706 + OFFSET) >> 16 << 52) as u64;
+            let exponent = (at * 217_706 + OFFSET) >> 16 << 52;
             let shift = u64::from(w.leading_zeros());
             let product = upper(w << (shift & 63), t);
             let missing = (product >> 63) ^ 1;
@@ -136,7 +148,7 @@ static POWERS: [u64; 128] = {
 
 /// `217706 · (i - 54) / 2^16 + 1086`, times 2^16, without the first product.
 #[cfg(target_arch = "x86_64")]
-const OFFSET: usize = (1086 << 16) - 217_706 * 54;
+const OFFSET: u64 = (1086 << 16) - 217_706 * 54;
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
