@@ -52,9 +52,9 @@ def main():
     print(text)
     if options.readme:
         path = HERE.parents[1] / "README.md"
-        before, after = path.read_text().split("<!-- tests/bench/run -->\n")[0::2]
+        before, after = path.read_bytes().decode().split("<!-- tests/bench/run -->\n")[0::2]
         mark = "<!-- tests/bench/run -->\n"
-        path.write_text(f"{before}{mark}\n{text}\n{mark}{after}")
+        path.write_bytes(f"{before}{mark}\n{text}\n{mark}{after}".encode())
 
 
 class Bench:
