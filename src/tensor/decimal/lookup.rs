@@ -3,12 +3,18 @@
 //! Where the processor has AVX-512 the table lies in eight registers, of which each permutation reads two: memory is gathered one
 //! element after the other, which takes longer than the arithmetic around it.
 
-/// `found[i] = table[indices[i] & 63]`, as far as whole blocks of eight go.
+/// `found[i] = table[indices[i] & 63]`; there are whole blocks of eight indices.
 #[inline]
+#[cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "code for a processor's features may only be entered where it has them")
+)]
 pub(super) fn look_up(table: &[u64; 64], indices: &[u64], found: &mut [u64]) {
+    debug_assert!(indices.len().is_multiple_of(8) && indices.len() <= found.len());
     #[cfg(target_arch = "x86_64")]
     if super::super::wide::widest() {
-        return x86::look_up(table, indices, found);
+        // SAFETY: the processor has AVX-512.
+        return unsafe { x86::look_up(table, indices, found) };
     }
     for (index, found) in indices.iter().zip(found) {
         *found = table[(index & 63) as usize];
@@ -22,17 +28,9 @@ mod x86 {
         _mm512_test_epi64_mask,
     };
 
-    #[inline]
-    #[expect(unsafe_code, reason = "code for a processor's features may only be entered where it has them")]
-    pub(super) fn look_up(table: &[u64; 64], indices: &[u64], found: &mut [u64]) {
-        debug_assert!(is_x86_feature_detected!("avx512f"));
-        // SAFETY: the caller found that the processor has AVX-512.
-        unsafe { permuted(table, indices, found) }
-    }
-
     #[target_feature(enable = "avx512f")]
     #[expect(unsafe_code, reason = "vectors are written through pointers")]
-    fn permuted(table: &[u64; 64], indices: &[u64], found: &mut [u64]) {
+    pub(super) fn look_up(table: &[u64; 64], indices: &[u64], found: &mut [u64]) {
         let [a, b, c, d, e, f, g, h] = std::array::from_fn(|i| load(&table.as_chunks().0[i]));
         let (sixteen, thirty_two) = (_mm512_set1_epi64(16), _mm512_set1_epi64(32));
         for (indices, found) in indices.as_chunks().0.iter().zip(found.as_chunks_mut::<8>().0) {

@@ -397,18 +397,19 @@ impl Digits {
     fn of_doubles<const LONG: bool>(&mut self, data: &[f64; BLOCK], count: usize) {
         /// Bits of the product above its fraction that are not whole yet.
         const EXTRA: u32 = 6;
+        let count = count.min(BLOCK);
         let (mut powers, mut shifts, mut exponents) = ([0; BLOCK], [0; BLOCK], [0; BLOCK]);
-        for i in 0..BLOCK {
+        for i in 0..count {
             let bits = data[i].to_bits();
             let raw = (bits >> 52 & 0x7FF) + is_zero(bits << 1 >> 1) * 1023;
             (powers[i], shifts[i], exponents[i]) = scaling(raw as i64 - 1075, i64::from(EXTRA));
         }
         let (mut upper, mut lower) = ([0; BLOCK], [0; BLOCK]);
-        look_up(&UPPER, &powers, &mut upper);
+        look_up(&UPPER, &powers[..count], &mut upper);
         if LONG {
-            look_up(&LOWER, &powers, &mut lower);
+            look_up(&LOWER, &powers[..count], &mut lower);
         }
-        for i in 0..count.min(BLOCK) {
+        for i in 0..count {
             let bits = data[i].to_bits();
             let mantissa = bits & ((1 << 52) - 1);
             let zero = is_zero(bits << 1 >> 1);
@@ -465,14 +466,15 @@ impl Decimal for f32 {
         /// As for doubles; the product has 64 bits here.
         const EXTRA: i32 = 34;
         let exponent_of = |bits: u64| if bits << 33 == 0 { 127 } else { bits >> 23 & 0xFF };
+        let count = count.min(BLOCK);
         let (mut powers, mut shifts, mut exponents) = ([0; BLOCK], [0; BLOCK], [0; BLOCK]);
-        for i in 0..BLOCK {
+        for i in 0..count {
             let raw = exponent_of(u64::from(data[i].to_bits()));
             (powers[i], shifts[i], exponents[i]) = scaling(raw as i64 - 150, i64::from(EXTRA));
         }
         let mut upper = [0; BLOCK];
-        look_up(&UPPER, &powers, &mut upper);
-        for i in 0..count.min(BLOCK) {
+        look_up(&UPPER, &powers[..count], &mut upper);
+        for i in 0..count {
             let bits = u64::from(data[i].to_bits());
             let mantissa = bits & ((1 << 23) - 1);
             let zero = bits << 33 == 0;

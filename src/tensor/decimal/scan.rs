@@ -87,7 +87,7 @@ impl Scanner {
             }
         }
         let mut any = false;
-        for i in 0..count.min(BLOCK) {
+        for i in 0..count {
             let (power, lower) = (self.power[i], self.lower[i]);
             // The first 16 of 32 digits; no more than 3 of them fit.
             let first = self.upper[i].rotate_left(32);
